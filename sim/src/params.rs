@@ -1,0 +1,132 @@
+//! Every timing of aws-reference section 14 and every fact AWS does not document, as a value of the world.
+//!
+//! **Invariant:** nothing that the reference marks as inferred is a constant elsewhere in the crate: it is a field here,
+//! drawn per seed between plausible values, so that a client which leans on a guess fails on some seed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::rng::{Span, hash};
+
+/// Timings (seconds) and undocumented choices of one world (aws-reference 14, and the rows marked inferred).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// Desired capacity changed until the group acts.
+    pub scale_delay: Span,
+    /// StartInstanceRefresh: `Pending` until `InProgress`.
+    pub refresh_pending: Span,
+    /// EC2 `pending` until `running`.
+    pub pending_to_running: Span,
+    /// EC2 `running` until registered and ASG `InService`.
+    pub running_to_in_service: Span,
+    /// Target `Elb.RegistrationInProgress` until `Elb.InitialHealthChecking`.
+    pub target_initial: Span,
+    /// EC2 `running` until the application listens, unless the image says otherwise.
+    pub boot: Span,
+    /// Status checks `initializing` until `ok`.
+    pub status_checks: Span,
+    /// A target or instance failing until the group marks it Unhealthy.
+    pub health_poll: Span,
+    /// EC2 `shutting-down` until `terminated`.
+    pub shutdown: Span,
+    /// How long a terminated instance stays in DescribeInstances.
+    pub terminated_visible: i64,
+    /// Refresh without progress until it fails.
+    pub refresh_no_progress: i64,
+    /// Pushed image until its scan is complete.
+    pub scan: Span,
+    /// A scheduled action's lateness.
+    pub scheduled_lag: Span,
+    /// A failed launch until the next try.
+    pub launch_retry: Span,
+    /// Pace of a refresh's own loop.
+    pub control_loop: Span,
+    /// Terminate-first refreshes wait for the old instance's drain before the next batch.
+    pub terminate_first_waits_for_drain: bool,
+    /// Launch-first refreshes wait for it too.
+    pub launch_first_waits_for_drain: bool,
+    /// A refresh becomes Successful only when the last old instance has left the target groups.
+    pub success_waits_for_drain: bool,
+    /// Desired x Max % is rounded up (else down).
+    pub max_healthy_rounds_up: bool,
+    /// A refresh may take the group above MaxSize for a while.
+    pub refresh_may_pass_max_size: bool,
+    /// A refresh's first health check asks the load balancer even within the grace period.
+    pub refresh_asks_elb_in_grace: bool,
+    /// HealthCheckType is echoed `EC2,ELB` where `ELB` was set.
+    pub echo_ec2_health: bool,
+    /// An instance leaves the group's list when EC2 starts shutting it down (else when it is terminated).
+    pub leaves_group_at_shutdown: bool,
+    /// Instances above desired after a cancelled or failed refresh: newest configuration goes first (else the
+    /// termination policy chooses).
+    pub surplus_sheds_new_first: bool,
+}
+
+impl Params {
+    /// The documented ranges and defaults of aws-reference 14, the same in every world.
+    pub fn reference() -> Self {
+        Self {
+            scale_delay: Span::new(5, 30),
+            refresh_pending: Span::new(5, 60),
+            pending_to_running: Span::new(10, 30),
+            running_to_in_service: Span::new(5, 20),
+            target_initial: Span::new(5, 15),
+            boot: Span::new(60, 120),
+            status_checks: Span::new(120, 180),
+            health_poll: Span::new(20, 60),
+            shutdown: Span::new(20, 60),
+            terminated_visible: 3600,
+            refresh_no_progress: 3600,
+            scan: Span::new(10, 60),
+            scheduled_lag: Span::new(1, 120),
+            launch_retry: Span::new(30, 90),
+            control_loop: Span::new(3, 10),
+            terminate_first_waits_for_drain: true,
+            launch_first_waits_for_drain: false,
+            success_waits_for_drain: false,
+            max_healthy_rounds_up: true,
+            refresh_may_pass_max_size: true,
+            refresh_asks_elb_in_grace: false,
+            echo_ec2_health: false,
+            leaves_group_at_shutdown: false,
+            surplus_sheds_new_first: true,
+        }
+    }
+
+    /// Draws narrower spans inside the documented ones and a side for every undocumented choice.
+    pub fn draw(seed: u64) -> Self {
+        let span = |label: &str, full: Span| {
+            let half = ((full.max - full.min) / 2).max(1) as u64;
+            let min = full.min + (hash(seed, label, "min") % half) as i64;
+            let max = full.max - (hash(seed, label, "max") % half) as i64;
+            Span::new(min, max.max(min))
+        };
+        let flag = |label: &str| hash(seed, label, "flag") & 1 == 1;
+        let r = Self::reference();
+        Self {
+            scale_delay: span("scale_delay", r.scale_delay),
+            refresh_pending: span("refresh_pending", r.refresh_pending),
+            pending_to_running: span("pending_to_running", r.pending_to_running),
+            running_to_in_service: span("running_to_in_service", r.running_to_in_service),
+            target_initial: span("target_initial", r.target_initial),
+            boot: span("boot", r.boot),
+            status_checks: span("status_checks", r.status_checks),
+            health_poll: span("health_poll", r.health_poll),
+            shutdown: span("shutdown", r.shutdown),
+            scan: span("scan", r.scan),
+            scheduled_lag: span("scheduled_lag", r.scheduled_lag),
+            launch_retry: span("launch_retry", r.launch_retry),
+            control_loop: span("control_loop", r.control_loop),
+            terminate_first_waits_for_drain: flag("terminate_first_waits_for_drain"),
+            launch_first_waits_for_drain: flag("launch_first_waits_for_drain"),
+            success_waits_for_drain: flag("success_waits_for_drain"),
+            max_healthy_rounds_up: flag("max_healthy_rounds_up"),
+            refresh_may_pass_max_size: flag("refresh_may_pass_max_size"),
+            refresh_asks_elb_in_grace: flag("refresh_asks_elb_in_grace"),
+            echo_ec2_health: flag("echo_ec2_health"),
+            leaves_group_at_shutdown: flag("leaves_group_at_shutdown"),
+            surplus_sheds_new_first: flag("surplus_sheds_new_first"),
+            ..r
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What a world starts as, in plain data: written in Rust by tests, or as JSON for the stand-alone program.
+//!
+//! **Invariant:** a seed holds no state and no clock; the same seed builds the same world. In user data
+//! `{{digest:REPOSITORY:TAG}}` stands for the digest the tag will have.
+
+mod stack;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::params::Params;
+
+pub use stack::StackNames;
+
+/// A subnet and its zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subnet {
+    /// `subnet-…`.
+    pub id: String,
+    /// Availability Zone name.
+    pub zone: String,
+}
+
+/// A role that AssumeRole knows (aws-reference 11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleSeed {
+    /// `arn:aws:iam::ACCOUNT:role/NAME`.
+    pub arn: String,
+    /// External id the caller must present.
+    #[serde(default)]
+    pub external_id: Option<String>,
+}
+
+/// An image to push.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageSeed {
+    /// Tag it gets.
+    pub tag: String,
+    /// `ok|unhealthy|slow_boot|crash_after:S|flaky:P` (design section 6).
+    pub behaviour: String,
+    /// EC2 running until the application listens, seconds.
+    pub boot_seconds: Option<i64>,
+}
+
+/// A repository and its images, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RepositorySeed {
+    /// Repository name.
+    pub name: String,
+    /// Images, pushed in this order.
+    pub images: Vec<ImageSeed>,
+    /// Tag to the tag of an image above that it also names (`latest` to `v4`).
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// One version of a launch template.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VersionSeed {
+    /// Plain text; the world stores it base64 (aws-reference 7.2).
+    pub user_data: String,
+    /// Tags for instances.
+    pub tags: BTreeMap<String, String>,
+    /// Every other member, by its dotted request name, e.g. `Monitoring.Enabled` (aws-reference 7.1).
+    pub data: BTreeMap<String, String>,
+    /// VersionDescription.
+    pub description: Option<String>,
+}
+
+/// A launch template; versions are numbered from 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TemplateSeed {
+    /// Name.
+    pub name: String,
+    /// Versions in order.
+    pub versions: Vec<VersionSeed>,
+    /// Default version; 1 when absent.
+    pub default: Option<u64>,
+}
+
+/// A target group. Durations in seconds (aws-reference 6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetGroupSeed {
+    /// Name, at most 32 characters.
+    pub name: String,
+    /// `HTTP`, `TCP`, …
+    pub protocol: String,
+    /// Port of the targets.
+    pub port: i64,
+    /// `HTTP` or `TCP`.
+    pub check_protocol: String,
+    /// Health check path (HTTP only).
+    pub path: String,
+    /// Between checks.
+    pub interval: i64,
+    /// Of one check.
+    pub timeout: i64,
+    /// Successes in a row that make an unhealthy target healthy.
+    pub healthy: i64,
+    /// Failures in a row that make a target unhealthy.
+    pub unhealthy: i64,
+    /// Deregistration delay.
+    pub deregistration_delay: i64,
+    /// Load balancer whose listener forwards here; none means no listener.
+    pub load_balancer: Option<String>,
+}
+
+impl Default for TargetGroupSeed {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            protocol: "HTTP".into(),
+            port: 80,
+            check_protocol: "HTTP".into(),
+            path: "/health".into(),
+            interval: 30,
+            timeout: 5,
+            healthy: 2,
+            unhealthy: 3,
+            deregistration_delay: 300,
+            load_balancer: None,
+        }
+    }
+}
+
+/// A lifecycle hook (aws-reference 3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookSeed {
+    /// Name.
+    pub name: String,
+    /// `autoscaling:EC2_INSTANCE_LAUNCHING` or `…TERMINATING`.
+    pub transition: String,
+    /// Heartbeat timeout, seconds.
+    pub heartbeat: i64,
+    /// `CONTINUE` or `ABANDON`.
+    pub default_result: String,
+}
+
+/// A scheduled action (aws-reference 3). Start is relative to the start of the world, seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduledSeed {
+    /// Name.
+    pub name: String,
+    /// One-off start, seconds after the world's start.
+    pub start_in: Option<i64>,
+    /// Five-field cron, UTC.
+    pub recurrence: Option<String>,
+    /// New minimum.
+    pub min: Option<i64>,
+    /// New maximum.
+    pub max: Option<i64>,
+    /// New desired capacity.
+    pub desired: Option<i64>,
+}
+
+/// A group. Durations in seconds (aws-reference 3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GroupSeed {
+    /// Name.
+    pub name: String,
+    /// Template name; with `mixed_types` the template of a mixed instances policy.
+    pub template: Option<String>,
+    /// Number, `$Latest` or `$Default`.
+    pub version: String,
+    /// Launch configuration name instead of a template.
+    pub launch_configuration: Option<String>,
+    /// Instance types of a mixed instances policy.
+    pub mixed_types: Vec<String>,
+    /// MinSize.
+    pub min: i64,
+    /// DesiredCapacity.
+    pub desired: i64,
+    /// MaxSize.
+    pub max: i64,
+    /// `EC2` or `ELB`.
+    pub health_check: String,
+    /// HealthCheckGracePeriod.
+    pub grace: i64,
+    /// DefaultInstanceWarmup.
+    pub warmup: Option<i64>,
+    /// Target group names.
+    pub target_groups: Vec<String>,
+    /// Minimum size of a warm pool (echoed, not simulated).
+    pub warm_pool: Option<i64>,
+    /// MaxInstanceLifetime (echoed).
+    pub max_instance_lifetime: Option<i64>,
+    /// Suspended processes.
+    pub suspended: Vec<String>,
+    /// Lifecycle hooks.
+    pub hooks: Vec<HookSeed>,
+    /// Instance maintenance policy: min and max healthy percentage.
+    pub maintenance: Option<(i64, i64)>,
+    /// Scheduled actions.
+    pub scheduled: Vec<ScheduledSeed>,
+    /// NewInstancesProtectedFromScaleIn.
+    pub protect_new: bool,
+    /// Group tags, propagated to instances.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Default for GroupSeed {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            template: None,
+            version: "$Default".into(),
+            launch_configuration: None,
+            mixed_types: Vec::new(),
+            min: 0,
+            desired: 0,
+            max: 0,
+            health_check: "ELB".into(),
+            grace: 300,
+            warmup: None,
+            target_groups: Vec::new(),
+            warm_pool: None,
+            max_instance_lifetime: None,
+            suspended: Vec::new(),
+            hooks: Vec::new(),
+            maintenance: None,
+            scheduled: Vec::new(),
+            protect_new: false,
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
+/// A whole world at its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Seed {
+    /// Twelve digits.
+    pub account: String,
+    /// Region name.
+    pub region: String,
+    /// VPC id.
+    pub vpc: String,
+    /// Subnets the groups use.
+    pub subnets: Vec<Subnet>,
+    /// Roles for AssumeRole.
+    pub roles: Vec<RoleSeed>,
+    /// Repositories.
+    pub repositories: Vec<RepositorySeed>,
+    /// Launch templates.
+    pub templates: Vec<TemplateSeed>,
+    /// Target groups.
+    pub target_groups: Vec<TargetGroupSeed>,
+    /// Auto Scaling groups.
+    pub groups: Vec<GroupSeed>,
+    /// ElastiCache replication group names.
+    pub redis: Vec<String>,
+    /// Bucket names.
+    pub buckets: Vec<String>,
+    /// Parameters instead of those drawn from the seed number.
+    pub params: Option<Params>,
+}

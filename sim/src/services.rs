@@ -1,0 +1,85 @@
+//! The AWS services: one module each, one function per operation, routed by the credential scope's service name.
+//!
+//! **Invariant:** a function either refuses with nothing changed or does the whole operation; it never looks at who asks
+//! beyond recording the principal.
+
+pub(crate) mod autoscaling;
+pub(crate) mod ec2;
+pub(crate) mod ecr;
+pub(crate) mod elbv2;
+pub(crate) mod read;
+pub(crate) mod sts;
+
+use serde_json::Value;
+
+use crate::{
+    wire::{ApiError, Reply, ec2query, json, node::Node, query},
+    world::World,
+};
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Principal {
+    pub(crate) arn: String,
+    pub(crate) user_id: String,
+    pub(crate) account: String,
+}
+
+/// A request read far enough to be routed and logged.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) service: String,
+    pub(crate) operation: String,
+    pub(crate) region: String,
+    pub(crate) principal: Principal,
+    pub(crate) body: Body,
+}
+
+/// Its parameters.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    Form(Node),
+    Json(Value),
+}
+
+impl Request {
+    /// Whether the operation only reads, by AWS's naming.
+    pub(crate) fn reads(&self) -> bool {
+        ["Describe", "List", "Get", "BatchGet"].iter().any(|p| self.operation.starts_with(p))
+    }
+
+    /// Renders a refusal in this service's envelope.
+    pub(crate) fn refuse(&self, error: &ApiError, request_id: &str) -> Reply {
+        match self.service.as_str() {
+            "ec2" => ec2query::error(error, request_id),
+            "ecr" => json::error(error),
+            service => query::error(service, error, request_id),
+        }
+    }
+}
+
+/// Performs a request.
+pub(crate) fn perform(world: &mut World, request: &Request, request_id: &str) -> Result<Reply, ApiError> {
+    let op = request.operation.as_str();
+    match (&request.body, request.service.as_str()) {
+        (Body::Form(p), "autoscaling") => {
+            autoscaling::call(world, op, p).map(|f| query::ok("autoscaling", op, &f, request_id))
+        }
+        (Body::Form(p), "elasticloadbalancing") => {
+            elbv2::call(world, op, p).map(|f| query::ok("elasticloadbalancing", op, &f, request_id))
+        }
+        (Body::Form(p), "sts") => {
+            sts::call(world, op, p, &request.principal).map(|f| query::ok("sts", op, &f, request_id))
+        }
+        (Body::Form(p), "ec2") => {
+            ec2::call(world, op, p, &request.principal).map(|f| ec2query::ok(op, &f, request_id))
+        }
+        (Body::Json(v), "ecr") => ecr::call(world, op, v).map(|v| json::ok(&v)),
+        (_, service) => Err(ApiError::bad("InvalidAction", format!("The service {service} is not available at this endpoint."))),
+    }
+}
+
+/// `InvalidAction`, the query services' word for an operation they do not have.
+pub(crate) fn unknown(op: &str, version: &str) -> ApiError {
+    ApiError::bad("InvalidAction", format!("Could not find operation {op} for version {version}"))
+}

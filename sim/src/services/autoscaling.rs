@@ -1,0 +1,71 @@
+//! Amazon EC2 Auto Scaling, API 2011-01-01 (aws-reference 3, 4, 5).
+//!
+//! **Invariant:** describing an unknown group is an empty list; changing one is ValidationError (aws-reference 3).
+
+mod capacity;
+mod create;
+mod describe;
+mod hooks;
+mod instances;
+mod launch_spec;
+mod processes;
+mod refreshes;
+mod schedules;
+
+use crate::{
+    services::read,
+    wire::{ApiError, node::Node, page, xml::Fields},
+    world::{World, group::Group},
+};
+
+/// Routes an operation.
+pub(crate) fn call(w: &mut World, op: &str, p: &Node) -> Result<Fields, ApiError> {
+    match op {
+        "DescribeAutoScalingGroups" => describe::groups(w, p),
+        "DescribeAutoScalingInstances" => describe::instances(w, p),
+        "DescribeScalingActivities" => describe::activities(w, p),
+        "DescribeLoadBalancerTargetGroups" => describe::target_groups(w, p),
+        "DescribeTrafficSources" => describe::traffic_sources(w, p),
+        "DescribeWarmPool" => describe::warm_pool(w, p),
+        "DescribePolicies" => Ok(Fields::new().members("ScalingPolicies", Vec::<Fields>::new())),
+        "CreateAutoScalingGroup" => create::create(w, p),
+        "UpdateAutoScalingGroup" => capacity::update(w, p),
+        "SetDesiredCapacity" => capacity::set_desired(w, p),
+        "TerminateInstanceInAutoScalingGroup" => instances::terminate(w, p),
+        "SetInstanceProtection" => instances::protect(w, p),
+        "SetInstanceHealth" => instances::set_health(w, p),
+        "EnterStandby" => instances::enter_standby(w, p),
+        "ExitStandby" => instances::exit_standby(w, p),
+        "SuspendProcesses" => processes::suspend(w, p),
+        "ResumeProcesses" => processes::resume(w, p),
+        "StartInstanceRefresh" => refreshes::start(w, p),
+        "DescribeInstanceRefreshes" => refreshes::describe(w, p),
+        "CancelInstanceRefresh" => refreshes::cancel(w, p),
+        "RollbackInstanceRefresh" => refreshes::rollback(w, p),
+        "DescribeScheduledActions" => schedules::describe(w, p),
+        "PutScheduledUpdateGroupAction" => schedules::put(w, p),
+        "DeleteScheduledAction" => schedules::delete(w, p),
+        "DescribeLifecycleHooks" => hooks::describe(w, p),
+        "PutLifecycleHook" => hooks::put(w, p),
+        "DeleteLifecycleHook" => hooks::delete(w, p),
+        "CompleteLifecycleAction" => hooks::complete(w, p),
+        _ => Err(super::unknown(op, "2011-01-01")),
+    }
+}
+
+/// The group a changing operation names.
+fn group<'a>(w: &'a World, p: &Node) -> Result<&'a Group, ApiError> {
+    let name = read::need(p, "AutoScalingGroupName")?;
+    w.groups.get(name).ok_or_else(|| not_found(name))
+}
+
+fn not_found(name: &str) -> ApiError {
+    ApiError::validation(format!("AutoScalingGroup name not found - AutoScalingGroup {name} not found"))
+}
+
+/// One page of rows and the token of the next.
+fn paged<T>(p: &Node, rows: Vec<T>, default: i64, max: i64) -> Result<(Vec<T>, Option<String>), ApiError> {
+    let size = read::int_in(p, "MaxRecords", 1, i64::MAX)?.unwrap_or(default).min(max) as usize;
+    page::page(rows, p.text("NextToken"), size)
+        .ok_or_else(|| ApiError::bad("InvalidNextToken", "The NextToken value is not valid."))
+}

@@ -1,0 +1,217 @@
+//! Describing groups, their instances, activities and attachments.
+//!
+//! **Invariant:** reads only; absent optional members are not written.
+
+use super::{launch_spec, paged};
+use crate::{
+    clock::iso,
+    services::read,
+    wire::{ApiError, node::Node, xml::Fields},
+    world::{
+        World,
+        group::{Activity, Group},
+        instance::Instance,
+    },
+};
+
+pub(super) fn groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let names = p.texts("AutoScalingGroupNames");
+    let include = read::flag(p, "IncludeInstances")?.unwrap_or(true);
+    let filters: Vec<(String, Vec<String>)> =
+        p.list("Filters").iter().map(|f| (f.text("Name").unwrap_or_default().to_owned(), f.texts("Values"))).collect();
+    let rows: Vec<&Group> = w
+        .groups
+        .values()
+        .filter(|g| names.is_empty() || names.iter().any(|n| *n == g.name || *n == g.arn))
+        .filter(|g| filters.iter().all(|(name, values)| fits(g, name, values)))
+        .collect();
+    let (rows, next) = paged(p, rows, 50, 100)?;
+    Ok(Fields::new().members("AutoScalingGroups", rows.into_iter().map(|g| one(w, g, include))).opt("NextToken", next))
+}
+
+fn fits(g: &Group, name: &str, values: &[String]) -> bool {
+    match name {
+        "tag-key" => g.tags.iter().any(|t| values.contains(&t.key)),
+        "tag-value" => g.tags.iter().any(|t| values.contains(&t.value)),
+        _ => name
+            .strip_prefix("tag:")
+            .is_none_or(|key| g.tags.iter().any(|t| t.key == key && values.contains(&t.value))),
+    }
+}
+
+fn one(w: &World, g: &Group, include: bool) -> Fields {
+    let health = match g.health_check.as_str() {
+        "ELB" if w.params.echo_ec2_health => "EC2,ELB",
+        other => other,
+    };
+    let zones: Vec<String> = w.zones(g).into_iter().map(|(zone, _)| zone).collect();
+    let mut out = Fields::new()
+        .set("AutoScalingGroupName", &g.name)
+        .set("AutoScalingGroupARN", &g.arn);
+    out = launch_spec::write(out, &g.spec)
+        .set("MinSize", g.min)
+        .set("MaxSize", g.max)
+        .set("DesiredCapacity", g.desired)
+        .set("DefaultCooldown", g.cooldown)
+        .members("AvailabilityZones", &zones)
+        .members("LoadBalancerNames", Vec::<String>::new())
+        .members("TargetGroupARNs", &g.target_groups)
+        .set("HealthCheckType", health)
+        .set("HealthCheckGracePeriod", g.grace);
+    if include {
+        out = out.members("Instances", w.members(g).into_iter().map(|i| instance(i, false)));
+    }
+    out = out
+        .set("CreatedTime", iso(g.created))
+        .members(
+            "SuspendedProcesses",
+            g.suspended.iter().map(|(process, at)| {
+                Fields::new()
+                    .set("ProcessName", process)
+                    .set("SuspensionReason", format!("User suspended at {}", crate::clock::iso_seconds(*at)))
+            }),
+        )
+        .set("VPCZoneIdentifier", g.subnets.join(","))
+        .members("EnabledMetrics", Vec::<String>::new())
+        .members(
+            "Tags",
+            g.tags.iter().map(|t| {
+                Fields::new()
+                    .set("ResourceId", &g.name)
+                    .set("ResourceType", "auto-scaling-group")
+                    .set("Key", &t.key)
+                    .set("Value", &t.value)
+                    .set("PropagateAtLaunch", t.propagate)
+            }),
+        )
+        .members("TerminationPolicies", &g.termination_policies)
+        .set("NewInstancesProtectedFromScaleIn", g.protect_new)
+        .set(
+            "ServiceLinkedRoleARN",
+            format!("arn:aws:iam::{}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling", w.account),
+        )
+        .opt("MaxInstanceLifetime", g.max_lifetime)
+        .opt("CapacityRebalance", g.capacity_rebalance)
+        .opt("DefaultInstanceWarmup", g.warmup);
+    if let Some((state, min)) = &g.warm_pool {
+        out = out
+            .set("WarmPoolConfiguration", Fields::new().set("MinSize", *min).set("PoolState", state))
+            .set("WarmPoolSize", 0i64);
+    }
+    if let Some((min, max)) = g.maintenance {
+        let policy = Fields::new().set("MinHealthyPercentage", min).set("MaxHealthyPercentage", max);
+        out = out.set("InstanceMaintenancePolicy", policy);
+    }
+    out.members(
+        "TrafficSources",
+        g.target_groups.iter().map(|arn| Fields::new().set("Identifier", arn).set("Type", "elbv2")),
+    )
+}
+
+/// An instance of a group; with its group's name in DescribeAutoScalingInstances, whose health is upper case.
+fn instance(i: &Instance, alone: bool) -> Fields {
+    let health = match (alone, i.unhealthy) {
+        (false, false) => "Healthy",
+        (false, true) => "Unhealthy",
+        (true, false) => "HEALTHY",
+        (true, true) => "UNHEALTHY",
+    };
+    let mut out = Fields::new().set("InstanceId", &i.id).set("InstanceType", &i.kind);
+    if alone {
+        out = out.set("AutoScalingGroupName", &i.group);
+    }
+    out = out
+        .set("AvailabilityZone", &i.az)
+        .set("LifecycleState", i.lifecycle.name())
+        .set("HealthStatus", health);
+    if let Some((id, name, version)) = &i.template {
+        let template =
+            Fields::new().set("LaunchTemplateId", id).set("LaunchTemplateName", name).set("Version", *version);
+        out = out.set("LaunchTemplate", template);
+    }
+    out = out.opt("LaunchConfigurationName", i.configuration.as_ref()).set("ProtectedFromScaleIn", i.protected);
+    if !alone {
+        out = out.set("ImageId", &i.ami);
+    }
+    out
+}
+
+pub(super) fn instances(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let ids = p.texts("InstanceIds");
+    let rows: Vec<&Instance> = w
+        .groups
+        .values()
+        .flat_map(|g| w.members(g))
+        .filter(|i| ids.is_empty() || ids.contains(&i.id))
+        .collect();
+    let (rows, next) = paged(p, rows, 50, 50)?;
+    Ok(Fields::new().members("AutoScalingInstances", rows.into_iter().map(|i| instance(i, true))).opt("NextToken", next))
+}
+
+/// One scaling activity (aws-reference 4.2).
+pub(super) fn activity(group: &Group, a: &Activity) -> Fields {
+    Fields::new()
+        .set("ActivityId", &a.id)
+        .set("AutoScalingGroupName", &group.name)
+        .set("Description", &a.description)
+        .set("Cause", &a.cause)
+        .set("StartTime", iso(a.start))
+        .opt("EndTime", a.end.map(iso))
+        .set("StatusCode", &a.status)
+        .opt("StatusMessage", a.message.as_ref())
+        .set("Progress", a.progress)
+        .set("Details", &a.details)
+        .set("AutoScalingGroupARN", &group.arn)
+}
+
+pub(super) fn activities(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let ids = p.texts("ActivityIds");
+    let name = p.text("AutoScalingGroupName");
+    let mut rows: Vec<(&Group, &Activity)> = w
+        .groups
+        .values()
+        .filter(|g| name.is_none_or(|n| n == g.name || n == g.arn))
+        .flat_map(|g| g.activities.iter().rev().map(move |a| (g, a)))
+        .filter(|(_, a)| ids.is_empty() || ids.contains(&a.id))
+        .collect();
+    // Newest first, those in progress before all (aws-reference 2.5).
+    rows.sort_by_key(|(_, a)| (a.end.is_some(), std::cmp::Reverse(a.start)));
+    let (rows, next) = paged(p, rows, 100, 100)?;
+    Ok(Fields::new().members("Activities", rows.into_iter().map(|(g, a)| activity(g, a))).opt("NextToken", next))
+}
+
+/// `InService` once one instance has passed a check, `Added` before (aws-reference 3).
+fn attachment(g: &Group, arn: &str) -> &'static str {
+    if g.attached.contains(arn) { "InService" } else { "Added" }
+}
+
+pub(super) fn target_groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let g = super::group(w, p)?;
+    let rows: Vec<Fields> = g
+        .target_groups
+        .iter()
+        .map(|arn| Fields::new().set("LoadBalancerTargetGroupARN", arn).set("State", attachment(g, arn)))
+        .collect();
+    let (rows, next) = paged(p, rows, 100, 100)?;
+    Ok(Fields::new().members("LoadBalancerTargetGroups", rows).opt("NextToken", next))
+}
+
+pub(super) fn traffic_sources(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let g = super::group(w, p)?;
+    let rows: Vec<Fields> = g
+        .target_groups
+        .iter()
+        .map(|arn| Fields::new().set("Identifier", arn).set("State", attachment(g, arn)).set("Type", "elbv2"))
+        .collect();
+    let (rows, next) = paged(p, rows, 50, 50)?;
+    Ok(Fields::new().members("TrafficSources", rows).opt("NextToken", next))
+}
+
+pub(super) fn warm_pool(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let g = super::group(w, p)?;
+    let mut out = Fields::new();
+    if let Some((state, min)) = &g.warm_pool {
+        out = out.set("WarmPoolConfiguration", Fields::new().set("MinSize", *min).set("PoolState", state));
+    }
+    Ok(out.members("Instances", Vec::<Fields>::new()))
+}

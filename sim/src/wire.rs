@@ -1,0 +1,47 @@
+//! The wire: request trees, answer trees, the three envelopes and the errors of aws-reference section 1.
+//!
+//! **Invariant:** services see [`node::Node`] or JSON and answer [`xml::Fields`] or JSON; only this module and its
+//! children know how an answer is spelled on the wire. A member that is absent is never written.
+
+pub(crate) mod ec2query;
+pub(crate) mod json;
+pub(crate) mod node;
+pub(crate) mod page;
+pub(crate) mod query;
+pub(crate) mod xml;
+
+/// A refusal in AWS's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    /// Wire code, not the shape's name (aws-reference 1.2).
+    pub(crate) code: String,
+    pub(crate) message: String,
+    /// HTTP status.
+    pub(crate) status: u16,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), status }
+    }
+
+    /// HTTP 400 with this code.
+    pub(crate) fn bad(code: &str, message: impl Into<String>) -> Self {
+        Self::new(400, code, message)
+    }
+
+    /// `ValidationError`, the query services' word for a bad parameter (aws-reference 1.3).
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self::bad("ValidationError", message)
+    }
+}
+
+/// A finished answer, before HTTP.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+    /// Error code, for the header of JSON answers and the call log.
+    pub(crate) error: Option<String>,
+}

@@ -1,0 +1,150 @@
+//! The simulated account and Region: all state, and the loop that lets time pass over it.
+//!
+//! **Invariant:** state changes only in [`World::advance_to`] (due events in time order, ties by entity) or in a
+//! service operation at the present instant; given the same seed and the same calls at the same times, two worlds are
+//! equal in every byte.
+
+pub(crate) mod agenda;
+pub(crate) mod boot;
+pub(crate) mod build;
+pub(crate) mod capacity;
+pub(crate) mod group;
+pub(crate) mod health;
+pub(crate) mod images;
+pub(crate) mod instance;
+pub(crate) mod launch;
+pub(crate) mod lifecycle;
+pub(crate) mod placement;
+pub(crate) mod refresh;
+pub(crate) mod refresh_run;
+pub(crate) mod schedule;
+pub(crate) mod shell;
+pub(crate) mod target;
+pub(crate) mod template;
+pub(crate) mod view;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    params::Params,
+    rng,
+    seed::{RoleSeed, Subnet},
+};
+use agenda::{Agenda, Entity};
+use group::Group;
+use images::Repository;
+use instance::Instance;
+use target::TargetGroup;
+use template::Template;
+
+/// A role session or user known by its access key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) arn: String,
+    pub(crate) user_id: String,
+    pub(crate) account: String,
+    pub(crate) expires: i64,
+}
+
+/// One account in one Region. Times are milliseconds since the epoch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct World {
+    pub(crate) now: i64,
+    pub(crate) seed: u64,
+    pub(crate) params: Params,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) vpc: String,
+    pub(crate) subnets: Vec<Subnet>,
+    pub(crate) roles: Vec<RoleSeed>,
+    pub(crate) sessions: BTreeMap<String, Session>,
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) instances: BTreeMap<String, Instance>,
+    pub(crate) templates: BTreeMap<String, Template>,
+    pub(crate) target_groups: BTreeMap<String, TargetGroup>,
+    pub(crate) repositories: BTreeMap<String, Repository>,
+    /// Launches still possible per zone; a zone that is absent has no limit.
+    pub(crate) capacity: BTreeMap<String, u64>,
+    pub(crate) load: BTreeMap<String, f64>,
+    pub(crate) redis: BTreeMap<String, String>,
+    pub(crate) buckets: Vec<String>,
+    pub(crate) agenda: Agenda,
+    /// Ordinal behind every generated identifier.
+    pub(crate) ids: u64,
+}
+
+impl World {
+    /// An empty account, as another Region of it looks.
+    pub(crate) fn empty(now: i64, seed: u64, params: Params, account: &str, region: &str) -> Self {
+        Self {
+            now,
+            seed,
+            params,
+            account: account.to_owned(),
+            region: region.to_owned(),
+            vpc: String::new(),
+            subnets: Vec::new(),
+            roles: Vec::new(),
+            sessions: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            target_groups: BTreeMap::new(),
+            repositories: BTreeMap::new(),
+            capacity: BTreeMap::new(),
+            load: BTreeMap::new(),
+            redis: BTreeMap::new(),
+            buckets: Vec::new(),
+            agenda: Agenda::default(),
+            ids: 0,
+        }
+    }
+
+    /// Lets time pass: every due event in order, then now = `to`.
+    pub(crate) fn advance_to(&mut self, to: i64) {
+        while let Some((at, entity)) = self.agenda.pop(to) {
+            self.now = self.now.max(at);
+            match entity {
+                Entity::Instance(id) => self.step_instance(&id),
+                Entity::Target(arn, id) => self.step_target(&arn, &id),
+                Entity::Group(name) => self.step_group(&name),
+            }
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// Next identifier's key.
+    pub(crate) fn next_key(&mut self) -> String {
+        self.ids += 1;
+        self.ids.to_string()
+    }
+
+    pub(crate) fn new_uuid(&mut self, label: &str) -> String {
+        let key = self.next_key();
+        rng::uuid(self.seed, label, &key)
+    }
+
+    pub(crate) fn new_hex(&mut self, label: &str, len: usize) -> String {
+        let key = self.next_key();
+        rng::hex(self.seed, label, &key, len)
+    }
+
+    /// Registry host of this account and Region.
+    pub(crate) fn registry(&self) -> String {
+        format!("{}.dkr.ecr.{}.amazonaws.com", self.account, self.region)
+    }
+
+    pub(crate) fn wake_group(&mut self, name: &str, at: i64) {
+        self.agenda.wake(at.max(self.now), Entity::Group(name.to_owned()));
+    }
+
+    pub(crate) fn wake_instance(&mut self, id: &str, at: i64) {
+        self.agenda.wake(at.max(self.now), Entity::Instance(id.to_owned()));
+    }
+
+    pub(crate) fn wake_target(&mut self, arn: &str, id: &str, at: i64) {
+        self.agenda.wake(at.max(self.now), Entity::Target(arn.to_owned(), id.to_owned()));
+    }
+}

@@ -1,0 +1,102 @@
+//! Ground truth as JSON for `GET /_sim/world` (design section 6).
+//!
+//! **Invariant:** reading changes nothing; user data bodies are not shown.
+
+use serde_json::{Value, json};
+
+use super::{World, instance::Instance};
+use crate::clock::iso;
+
+impl World {
+    /// Everything a test may want to know that AWS would not tell.
+    pub(crate) fn snapshot(&self, speed: Option<f64>) -> Value {
+        json!({
+            "now": iso(self.now),
+            "speed": speed,
+            "seed": self.seed,
+            "account": self.account,
+            "region": self.region,
+            "params": self.params,
+            "groups": self.groups.values().map(|g| json!({
+                "name": g.name,
+                "arn": g.arn,
+                "min": g.min,
+                "desired": g.desired,
+                "max": g.max,
+                "template": g.spec.template(),
+                "suspended": g.suspended.keys().collect::<Vec<_>>(),
+                "instances": self.members(g).into_iter().map(|i| self.instance_view(i)).collect::<Vec<_>>(),
+                "refreshes": g.refreshes.iter().map(|r| json!({
+                    "id": r.id,
+                    "status": r.status.name(),
+                    "percentage": r.percentage,
+                    "to_update": r.to_update,
+                    "reason": r.reason,
+                    "created": iso(r.created),
+                    "start": r.start.map(iso),
+                    "end": r.end.map(iso),
+                    "desired": r.desired.as_ref().and_then(|d| d.template()),
+                })).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "instances": self.instances.values().map(|i| self.instance_view(i)).collect::<Vec<_>>(),
+            "templates": self.templates.values().map(|t| json!({
+                "id": t.id,
+                "name": t.name,
+                "default": t.default,
+                "latest": t.latest,
+                "versions": t.versions.keys().collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "target_groups": self.target_groups.values().map(|g| json!({
+                "arn": g.arn,
+                "name": g.name,
+                "targets": g.targets.keys().map(|id| {
+                    let (state, reason, _) = self.shown(g, id);
+                    json!({"id": id, "state": state, "reason": reason})
+                }).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "images": self.repositories.values().flat_map(|r| r.images.values().map(move |i| json!({
+                "repository": r.name,
+                "digest": i.digest,
+                "tags": r.tags_of(&i.digest),
+                "behaviour": i.behaviour.text(),
+                "boot_seconds": i.boot_seconds,
+                "pushed": iso(i.pushed),
+            }))).collect::<Vec<_>>(),
+            "capacity": self.capacity,
+            "load": self.load,
+            "redis": self.redis,
+            "buckets": self.buckets,
+        })
+    }
+
+    fn instance_view(&self, i: &Instance) -> Value {
+        let targets: Vec<Value> = self
+            .target_groups
+            .values()
+            .filter(|g| g.targets.contains_key(&i.id))
+            .map(|g| {
+                let (state, reason, _) = self.shown(g, &i.id);
+                json!({"target_group": g.name, "state": state, "reason": reason})
+            })
+            .collect();
+        json!({
+            "id": i.id,
+            "group": i.group,
+            "az": i.az,
+            "ec2": i.ec2.name(),
+            "lifecycle": i.lifecycle.name(),
+            "health": if i.unhealthy { "Unhealthy" } else { "Healthy" },
+            "protected": i.protected,
+            "template_version": i.template.as_ref().map(|(_, _, n)| n),
+            "generation": i.generation,
+            "reference": i.app.as_ref().map(|a| &a.reference),
+            "repository": i.app.as_ref().map(|a| &a.repository),
+            "digest": i.app.as_ref().map(|a| &a.digest),
+            "listens_at": i.app.as_ref().map(|a| iso(a.listens_at)),
+            "launched_at": iso(i.launched_at),
+            "in_service_at": i.in_service_at.map(iso),
+            "sick": i.sick,
+            "targets": targets,
+        })
+    }
+}

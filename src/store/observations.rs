@@ -1,0 +1,119 @@
+//! The local copy of AWS: what the observer saw last of each environment.
+
+use super::{Result, Store, WriteTx};
+use crate::domain::observation::{Millis, Observation, TemplateVersion};
+
+/// The last look at an environment.
+#[derive(Clone, Debug)]
+pub struct LastLook {
+    /// What was seen.
+    pub observation: Observation,
+    /// Wall clock of the look.
+    pub at: Millis,
+    /// Looks in a row that failed since.
+    pub misses: i64,
+    /// Why the last one failed.
+    pub failure: Option<String>,
+}
+
+impl Store {
+    /// What was seen last; `None` before the first look.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn find_observation(&self, env: i64) -> Result<Option<LastLook>> {
+        let row: Option<(i64, String, i64, Option<String>)> =
+            sqlx::query_as("select at, body, misses, failure from observations where env = $1").bind(env).fetch_optional(self.reads()).await?;
+        row.map(|(at, body, misses, failure)| Ok(LastLook { observation: serde_json::from_str(&body)?, at, misses, failure })).transpose()
+    }
+
+    /// Keeps a look. Nothing is written when nothing changed but the time, and the last write is younger than `fresh_ms`.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn keep_observation(&self, env: i64, obs: Observation) -> Result<()> {
+        let topic = format!("env-{env}");
+        self.keep(move |tx| {
+            Box::pin(async move {
+                let old: Option<(String,)> = sqlx::query_as("select body from observations where env = $1").bind(env).fetch_optional(tx.conn()).await?;
+                let same = match &old {
+                    Some((body,)) => serde_json::from_str::<Observation>(body).is_ok_and(|o| Observation { at: obs.at, ..o } == obs),
+                    None => false,
+                };
+                let now = tx.now();
+                sqlx::query(
+                    "insert into observations (env, at, cloud_at, body, misses) values ($1, $2, $3, $4, 0)
+                     on conflict (env) do update set at = excluded.at, cloud_at = excluded.cloud_at, body = excluded.body, misses = 0, failure = null, failed_at = null",
+                )
+                .bind(env)
+                .bind(now)
+                .bind(obs.at)
+                .bind(serde_json::to_string(&obs)?)
+                .execute(tx.conn())
+                .await?;
+                if !same {
+                    tx.event(&topic, None, None).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Notes that a look failed.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn miss_observation(&self, env: i64, why: String) -> Result<()> {
+        self.keep(move |tx| {
+            Box::pin(async move {
+                let now = tx.now();
+                sqlx::query("update observations set misses = misses + 1, failed_at = $2, failure = $3 where env = $1")
+                    .bind(env)
+                    .bind(now)
+                    .bind(why)
+                    .execute(tx.conn())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// A template version that was read before. `place` is account or role with region.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn find_template_version(&self, place: &str, template: &str, number: i64) -> Result<Option<TemplateVersion>> {
+        let row: Option<(String,)> = sqlx::query_as("select body from template_versions where place = $1 and template = $2 and number = $3")
+            .bind(place)
+            .bind(template)
+            .bind(number)
+            .fetch_optional(self.reads())
+            .await?;
+        row.map(|(body,)| Ok(serde_json::from_str(&body)?)).transpose()
+    }
+
+    /// Keeps a template version: it never changes.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn keep_template_version(&self, place: &str, version: &TemplateVersion) -> Result<()> {
+        let (place, version) = (place.to_owned(), version.clone());
+        self.keep(move |tx| {
+            Box::pin(async move { insert_version(tx, &place, &version).await })
+        })
+        .await
+    }
+}
+
+async fn insert_version(tx: &mut WriteTx, place: &str, version: &TemplateVersion) -> Result<()> {
+    sqlx::query("insert into template_versions (place, template, number, body) values ($1, $2, $3, $4) on conflict (place, template, number) do nothing")
+        .bind(place.to_owned())
+        .bind(version.template_id.clone())
+        .bind(version.number)
+        .bind(serde_json::to_string(version)?)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
