@@ -2,6 +2,11 @@
 //!
 //! The map: `web, api, worker -> app -> {store, aws} -> domain`. See ARCHITECTURE.md.
 
+pub mod api;
+pub mod app;
+pub mod aws;
 pub mod clock;
 pub mod domain;
 pub mod store;
+pub mod web;
+pub mod worker;

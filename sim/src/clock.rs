@@ -37,7 +37,11 @@ impl Clock {
             ClockMode::Manual { start } => (start, None),
             ClockMode::Running { start, speed } => (start, Some(speed)),
         };
-        Self { base: start.as_millisecond(), since: Instant::now(), speed }
+        Self {
+            base: start.as_millisecond(),
+            since: Instant::now(),
+            speed,
+        }
     }
 
     /// Simulated now.
@@ -46,6 +50,11 @@ impl Clock {
             None => self.base,
             Some(speed) => self.base + (self.since.elapsed().as_secs_f64() * speed * 1000.0) as i64,
         }
+    }
+
+    /// Real now, for credentials only.
+    pub(crate) fn wall() -> i64 {
+        Timestamp::now().as_millisecond()
     }
 
     pub(crate) fn speed(&self) -> Option<f64> {
@@ -74,7 +83,8 @@ impl Clock {
 
 /// `2026-01-02T03:04:05.678Z`, the form the query services write (aws-reference 1.1).
 pub(crate) fn iso(millis: i64) -> String {
-    stamp(millis).strftime("%Y-%m-%dT%H:%M:%S").to_string() + &format!(".{:03}Z", millis.rem_euclid(1000))
+    stamp(millis).strftime("%Y-%m-%dT%H:%M:%S").to_string()
+        + &format!(".{:03}Z", millis.rem_euclid(1000))
 }
 
 /// `2026-01-02T03:04:05Z`, used inside activity texts (aws-reference 4.2).

@@ -16,6 +16,7 @@ pub(crate) mod launch;
 pub(crate) mod lifecycle;
 pub(crate) mod placement;
 pub(crate) mod refresh;
+pub(crate) mod refresh_look;
 pub(crate) mod refresh_run;
 pub(crate) mod schedule;
 pub(crate) mod shell;
@@ -45,6 +46,7 @@ pub(crate) struct Session {
     pub(crate) arn: String,
     pub(crate) user_id: String,
     pub(crate) account: String,
+    /// Real time.
     pub(crate) expires: i64,
 }
 
@@ -52,6 +54,9 @@ pub(crate) struct Session {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct World {
     pub(crate) now: i64,
+    /// Real time: credentials are signed and judged by the machine's clock, not by the simulated one.
+    #[serde(skip)]
+    pub(crate) wall: i64,
     pub(crate) seed: u64,
     pub(crate) params: Params,
     pub(crate) account: String,
@@ -80,6 +85,7 @@ impl World {
     pub(crate) fn empty(now: i64, seed: u64, params: Params, account: &str, region: &str) -> Self {
         Self {
             now,
+            wall: 0,
             seed,
             params,
             account: account.to_owned(),
@@ -137,14 +143,19 @@ impl World {
     }
 
     pub(crate) fn wake_group(&mut self, name: &str, at: i64) {
-        self.agenda.wake(at.max(self.now), Entity::Group(name.to_owned()));
+        self.agenda
+            .wake(at.max(self.now), Entity::Group(name.to_owned()));
     }
 
     pub(crate) fn wake_instance(&mut self, id: &str, at: i64) {
-        self.agenda.wake(at.max(self.now), Entity::Instance(id.to_owned()));
+        self.agenda
+            .wake(at.max(self.now), Entity::Instance(id.to_owned()));
     }
 
     pub(crate) fn wake_target(&mut self, arn: &str, id: &str, at: i64) {
-        self.agenda.wake(at.max(self.now), Entity::Target(arn.to_owned(), id.to_owned()));
+        self.agenda.wake(
+            at.max(self.now),
+            Entity::Target(arn.to_owned(), id.to_owned()),
+        );
     }
 }

@@ -398,6 +398,8 @@ pub struct Progress {
     pub contradiction_since: Option<Millis>,
     /// Since when a person is asked to look (cloud clock).
     pub attention_since: Option<Millis>,
+    /// Looks in a row that AWS did not answer.
+    pub misses: u32,
     /// Refused attempts in a row of the present act.
     pub refusals: u32,
 }

@@ -590,4 +590,34 @@ impl WriteTx {
             .await?;
         Ok(())
     }
+
+    /// The oldest change of a lane that is not final.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn first_open(&mut self, env: i64, lane: Lane) -> Result<Option<Change>> {
+        let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} where env = $1 and lane = $2 and state in ('awaiting_approval', 'scheduled', 'queued', 'running', 'baking', 'cancelling', 'undoing', 'needs_attention') order by number limit 1"
+        )))
+        .bind(env)
+        .bind(lane.name())
+        .fetch_optional(self.conn())
+        .await?;
+        row.map(Change::try_from).transpose()
+    }
+
+    /// The newest change that brought a release to an environment.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn change_of_release(&mut self, env: i64, release: Option<i64>) -> Result<Option<i64>> {
+        let row: Option<(i64,)> = sqlx::query_as(
+            "select number from changes where env = $1 and release = $2 and state = 'succeeded' and kind in ('deploy', 'rollback') order by number desc limit 1",
+        )
+        .bind(env)
+        .bind(release)
+        .fetch_optional(self.conn())
+        .await?;
+        Ok(row.map(|(n,)| n))
+    }
 }

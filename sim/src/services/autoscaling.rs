@@ -60,12 +60,21 @@ fn group<'a>(w: &'a World, p: &Node) -> Result<&'a Group, ApiError> {
 }
 
 fn not_found(name: &str) -> ApiError {
-    ApiError::validation(format!("AutoScalingGroup name not found - AutoScalingGroup {name} not found"))
+    ApiError::validation(format!(
+        "AutoScalingGroup name not found - AutoScalingGroup {name} not found"
+    ))
 }
 
 /// One page of rows and the token of the next.
-fn paged<T>(p: &Node, rows: Vec<T>, default: i64, max: i64) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let size = read::int_in(p, "MaxRecords", 1, i64::MAX)?.unwrap_or(default).min(max) as usize;
+fn paged<T>(
+    p: &Node,
+    rows: Vec<T>,
+    default: i64,
+    max: i64,
+) -> Result<(Vec<T>, Option<String>), ApiError> {
+    let size = read::int_in(p, "MaxRecords", 1, i64::MAX)?
+        .unwrap_or(default)
+        .min(max) as usize;
     page::page(rows, p.text("NextToken"), size)
         .ok_or_else(|| ApiError::bad("InvalidNextToken", "The NextToken value is not valid."))
 }

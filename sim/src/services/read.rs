@@ -10,7 +10,9 @@ use crate::{
 /// First letter in lower case, as the services' complaints name members.
 fn lower(name: &str) -> String {
     let mut chars = name.chars();
-    chars.next().map_or_else(String::new, |c| c.to_ascii_lowercase().to_string() + chars.as_str())
+    chars.next().map_or_else(String::new, |c| {
+        c.to_ascii_lowercase().to_string() + chars.as_str()
+    })
 }
 
 /// A required, non-empty text.
@@ -25,9 +27,14 @@ pub(crate) fn need<'a>(p: &'a Node, name: &str) -> Result<&'a str, ApiError> {
 
 /// An optional whole number.
 pub(crate) fn int(p: &Node, name: &str) -> Result<Option<i64>, ApiError> {
-    let Some(text) = p.text(name) else { return Ok(None) };
+    let Some(text) = p.text(name) else {
+        return Ok(None);
+    };
     text.parse().map(Some).map_err(|_| {
-        ApiError::validation(format!("1 validation error detected: Value '{text}' at '{}' is not a number", lower(name)))
+        ApiError::validation(format!(
+            "1 validation error detected: Value '{text}' at '{}' is not a number",
+            lower(name)
+        ))
     })
 }
 
@@ -62,8 +69,13 @@ pub(crate) fn flag(p: &Node, name: &str) -> Result<Option<bool>, ApiError> {
 
 /// An optional instant, milliseconds.
 pub(crate) fn time(p: &Node, name: &str) -> Result<Option<i64>, ApiError> {
-    let Some(text) = p.text(name) else { return Ok(None) };
-    clock::parse_iso(text)
-        .map(Some)
-        .ok_or_else(|| ApiError::validation(format!("Value '{text}' at '{}' is not a timestamp", lower(name))))
+    let Some(text) = p.text(name) else {
+        return Ok(None);
+    };
+    clock::parse_iso(text).map(Some).ok_or_else(|| {
+        ApiError::validation(format!(
+            "Value '{text}' at '{}' is not a timestamp",
+            lower(name)
+        ))
+    })
 }

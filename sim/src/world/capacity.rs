@@ -19,16 +19,25 @@ impl World {
 
     /// Number of instances that count as capacity.
     pub(crate) fn active_count(&self, name: &str) -> i64 {
-        self.groups
-            .get(name)
-            .map_or(0, |g| self.members(g).iter().filter(|i| i.lifecycle.is_active()).count() as i64)
+        self.groups.get(name).map_or(0, |g| {
+            self.members(g)
+                .iter()
+                .filter(|i| i.lifecycle.is_active())
+                .count() as i64
+        })
     }
 
     fn step_capacity(&mut self, name: &str) {
-        let Some(g) = self.groups.get(name) else { return };
+        let Some(g) = self.groups.get(name) else {
+            return;
+        };
         let now = self.now;
         let surplus = g.active_refresh().map_or(0, |r| r.surplus);
-        let stand_ins = self.members(g).iter().filter(|i| i.lifecycle == Lifecycle::InService && i.replaced_by.is_some()).count() as i64;
+        let stand_ins = self
+            .members(g)
+            .iter()
+            .filter(|i| i.lifecycle == Lifecycle::InService && i.replaced_by.is_some())
+            .count() as i64;
         let target = g.desired + surplus + stand_ins;
         let (act_at, retry_at) = (g.act_at, g.retry_at);
         let mut active = self.active_count(name);
@@ -37,15 +46,23 @@ impl World {
         {
             g.owed.clear();
         }
-        let Some(g) = self.groups.get(name) else { return };
+        let Some(g) = self.groups.get(name) else {
+            return;
+        };
         if active < target && !g.is_suspended("Launch") {
             if now < retry_at {
                 self.wake_group(name, retry_at);
                 return;
             }
             while active < target {
-                let Some(g) = self.groups.get_mut(name) else { return };
-                let why = if g.owed.is_empty() { Why::Capacity } else { g.owed.remove(0) };
+                let Some(g) = self.groups.get_mut(name) else {
+                    return;
+                };
+                let why = if g.owed.is_empty() {
+                    Why::Capacity
+                } else {
+                    g.owed.remove(0)
+                };
                 if why == Why::Capacity && now < act_at {
                     self.wake_group(name, act_at);
                     return;
@@ -86,7 +103,11 @@ impl World {
 
     fn scale_in(&mut self, name: &str, active: i64, target: i64) {
         let at = clock::iso_seconds(self.now);
-        let first = self.groups.get(name).and_then(|g| g.cause.clone()).map_or_else(String::new, |c| format!("{c}  At {at} "));
+        let first = self
+            .groups
+            .get(name)
+            .and_then(|g| g.cause.clone())
+            .map_or_else(String::new, |c| format!("{c}  At {at} "));
         for id in self.choose_scale_in(name, (active - target) as usize) {
             let cause = format!(
                 "{first}an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {active} to {target}.  At {at} instance {id} was selected for termination."
@@ -100,7 +121,9 @@ impl World {
         let now = self.now;
         let key = self.next_key();
         let act_at = now + self.params.scale_delay.draw(self.seed, "scale", &key);
-        let Some(g) = self.groups.get_mut(name) else { return };
+        let Some(g) = self.groups.get_mut(name) else {
+            return;
+        };
         if g.desired == desired {
             return;
         }
@@ -111,8 +134,17 @@ impl World {
     }
 
     /// Sets bounds; desired follows where it fell outside (aws-reference 3).
-    pub(crate) fn set_bounds(&mut self, name: &str, min: Option<i64>, max: Option<i64>, desired: Option<i64>, who: &str) {
-        let Some(g) = self.groups.get_mut(name) else { return };
+    pub(crate) fn set_bounds(
+        &mut self,
+        name: &str,
+        min: Option<i64>,
+        max: Option<i64>,
+        desired: Option<i64>,
+        who: &str,
+    ) {
+        let Some(g) = self.groups.get_mut(name) else {
+            return;
+        };
         let before = (g.min, g.max, g.desired);
         g.min = min.unwrap_or(g.min);
         g.max = max.unwrap_or(g.max);

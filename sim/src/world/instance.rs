@@ -68,7 +68,10 @@ impl Lifecycle {
     }
 
     pub(crate) fn is_pending(self) -> bool {
-        matches!(self, Self::Pending | Self::PendingWait | Self::PendingProceed)
+        matches!(
+            self,
+            Self::Pending | Self::PendingWait | Self::PendingProceed
+        )
     }
 
     /// Counts as capacity (aws-reference 4.1).
@@ -77,7 +80,10 @@ impl Lifecycle {
     }
 
     pub(crate) fn is_leaving(self) -> bool {
-        matches!(self, Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed | Self::Terminated)
+        matches!(
+            self,
+            Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed | Self::Terminated
+        )
     }
 }
 

@@ -14,7 +14,9 @@ const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 impl World {
     pub(crate) fn step_instance(&mut self, id: &str) {
         let now = self.now;
-        let Some(i) = self.instances.get_mut(id) else { return };
+        let Some(i) = self.instances.get_mut(id) else {
+            return;
+        };
         if i.ec2 == Ec2State::Pending && now >= i.running_at {
             i.ec2 = Ec2State::Running;
         }
@@ -23,11 +25,19 @@ impl World {
             self.boot(id);
         }
         self.step_shutdown(id);
-        let Some(i) = self.instances.get(id) else { return };
+        let Some(i) = self.instances.get(id) else {
+            return;
+        };
         match i.lifecycle {
             Lifecycle::Pending if i.ec2 == Ec2State::Running && now >= i.ready_at => self.ready(id),
-            Lifecycle::PendingWait | Lifecycle::TerminatingWait if i.hook_deadline.is_some_and(|d| now >= d) => {
-                let transition = if i.lifecycle == Lifecycle::PendingWait { LAUNCHING } else { TERMINATING };
+            Lifecycle::PendingWait | Lifecycle::TerminatingWait
+                if i.hook_deadline.is_some_and(|d| now >= d) =>
+            {
+                let transition = if i.lifecycle == Lifecycle::PendingWait {
+                    LAUNCHING
+                } else {
+                    TERMINATING
+                };
                 let result = self
                     .groups
                     .get(&i.group)
@@ -35,7 +45,11 @@ impl World {
                     .map_or_else(|| "ABANDON".to_owned(), |h| h.default_result.clone());
                 self.complete_hook(id, result == "CONTINUE");
             }
-            Lifecycle::Terminating | Lifecycle::EnteringStandby if self.registrations(id).is_empty() => self.drained(id),
+            Lifecycle::Terminating | Lifecycle::EnteringStandby
+                if self.registrations(id).is_empty() =>
+            {
+                self.drained(id)
+            }
             _ => {}
         }
         self.plan_instance(id);
@@ -43,10 +57,16 @@ impl World {
 
     fn step_shutdown(&mut self, id: &str) {
         let now = self.now;
-        let Some(i) = self.instances.get_mut(id) else { return };
+        let Some(i) = self.instances.get_mut(id) else {
+            return;
+        };
         if i.ec2 == Ec2State::ShuttingDown && i.terminated_at.is_some_and(|t| now >= t) {
             i.ec2 = Ec2State::Terminated;
-            let (group, activity, leaving) = (i.group.clone(), i.activity.clone(), i.lifecycle.is_leaving());
+            let (group, activity, leaving) = (
+                i.group.clone(),
+                i.activity.clone(),
+                i.lifecycle.is_leaving(),
+            );
             if leaving {
                 i.lifecycle = Lifecycle::Terminated;
                 self.set_activity(&group, &activity, "Successful", 100, None);
@@ -56,7 +76,9 @@ impl World {
         }
         let visible = self.params.terminated_visible * 1000;
         let gone = self.instances.get(id).is_some_and(|i| {
-            i.ec2 == Ec2State::Terminated && i.lifecycle == Lifecycle::Terminated && i.terminated_at.is_some_and(|t| now >= t + visible)
+            i.ec2 == Ec2State::Terminated
+                && i.lifecycle == Lifecycle::Terminated
+                && i.terminated_at.is_some_and(|t| now >= t + visible)
         });
         if gone {
             self.instances.remove(id);
@@ -67,10 +89,18 @@ impl World {
     fn plan_instance(&mut self, id: &str) {
         let now = self.now;
         let visible = self.params.terminated_visible * 1000;
-        let Some(i) = self.instances.get(id) else { return };
+        let Some(i) = self.instances.get(id) else {
+            return;
+        };
         let mut times = vec![i.running_at, i.pull_at, i.ready_at];
         times.extend(i.hook_deadline);
-        times.extend(i.terminated_at.map(|t| if i.ec2 == Ec2State::Terminated { t + visible } else { t }));
+        times.extend(i.terminated_at.map(|t| {
+            if i.ec2 == Ec2State::Terminated {
+                t + visible
+            } else {
+                t
+            }
+        }));
         times.extend(i.app.as_ref().and_then(|a| a.dies_at));
         if let Some(at) = times.into_iter().filter(|t| *t > now).min() {
             self.wake_instance(id, at);
@@ -80,12 +110,20 @@ impl World {
     /// EC2 is up: hook first, if there is one, then service.
     fn ready(&mut self, id: &str) {
         let now = self.now;
-        let Some(group) = self.instances.get(id).map(|i| i.group.clone()) else { return };
-        let heartbeat = self.groups.get(&group).and_then(|g| g.hook(LAUNCHING)).map(|h| h.heartbeat);
+        let Some(group) = self.instances.get(id).map(|i| i.group.clone()) else {
+            return;
+        };
+        let heartbeat = self
+            .groups
+            .get(&group)
+            .and_then(|g| g.hook(LAUNCHING))
+            .map(|h| h.heartbeat);
         match heartbeat {
             Some(seconds) => {
                 let token = self.new_uuid("hook");
-                let Some(i) = self.instances.get_mut(id) else { return };
+                let Some(i) = self.instances.get_mut(id) else {
+                    return;
+                };
                 i.lifecycle = Lifecycle::PendingWait;
                 i.hook_deadline = Some(now + seconds * 1000);
                 i.hook_token = Some(token);
@@ -99,7 +137,9 @@ impl World {
     /// Registers the instance and takes it into service; grace and warmup start here.
     pub(crate) fn enter_service(&mut self, id: &str) {
         let now = self.now;
-        let Some(i) = self.instances.get_mut(id) else { return };
+        let Some(i) = self.instances.get_mut(id) else {
+            return;
+        };
         i.lifecycle = Lifecycle::InService;
         i.in_service_at = Some(now);
         i.hook_deadline = None;
@@ -118,7 +158,9 @@ impl World {
 
     /// Ends the wait of a lifecycle hook.
     pub(crate) fn complete_hook(&mut self, id: &str, proceed: bool) {
-        let Some(i) = self.instances.get_mut(id) else { return };
+        let Some(i) = self.instances.get_mut(id) else {
+            return;
+        };
         i.hook_deadline = None;
         i.hook_token = None;
         let (group, activity, lifecycle) = (i.group.clone(), i.activity.clone(), i.lifecycle);
@@ -149,7 +191,13 @@ impl World {
         if waiting {
             self.set_activity(&group, &launch, "Cancelled", 100, None);
         }
-        let activity = self.open_activity(&group, format!("Terminating EC2 instance: {id}"), cause.to_owned(), "InProgress", &az);
+        let activity = self.open_activity(
+            &group,
+            format!("Terminating EC2 instance: {id}"),
+            cause.to_owned(),
+            "InProgress",
+            &az,
+        );
         let i = self.instances.get_mut(id)?;
         i.lifecycle = Lifecycle::Terminating;
         i.hook_deadline = None;
@@ -160,7 +208,13 @@ impl World {
             self.deregister(&arn, id);
         }
         if drains {
-            self.set_activity(&group, &activity, "WaitingForELBConnectionDraining", 50, None);
+            self.set_activity(
+                &group,
+                &activity,
+                "WaitingForELBConnectionDraining",
+                50,
+                None,
+            );
         }
         self.wake_instance(id, self.now);
         Some(activity)
@@ -180,7 +234,9 @@ impl World {
     /// Out of every target group: on to the hook, EC2 or standby.
     fn drained(&mut self, id: &str) {
         let now = self.now;
-        let Some(i) = self.instances.get_mut(id) else { return };
+        let Some(i) = self.instances.get_mut(id) else {
+            return;
+        };
         let (group, activity) = (i.group.clone(), i.activity.clone());
         if i.lifecycle == Lifecycle::EnteringStandby {
             i.lifecycle = Lifecycle::Standby;
@@ -188,12 +244,21 @@ impl World {
             self.wake_group(&group, now);
             return;
         }
-        let heartbeat = self.groups.get(&group).and_then(|g| g.hook(TERMINATING)).map(|h| h.heartbeat);
-        let running = self.instances.get(id).is_some_and(|i| i.ec2 == Ec2State::Running);
+        let heartbeat = self
+            .groups
+            .get(&group)
+            .and_then(|g| g.hook(TERMINATING))
+            .map(|h| h.heartbeat);
+        let running = self
+            .instances
+            .get(id)
+            .is_some_and(|i| i.ec2 == Ec2State::Running);
         match heartbeat {
             Some(seconds) if running => {
                 let token = self.new_uuid("hook");
-                let Some(i) = self.instances.get_mut(id) else { return };
+                let Some(i) = self.instances.get_mut(id) else {
+                    return;
+                };
                 i.lifecycle = Lifecycle::TerminatingWait;
                 i.hook_deadline = Some(now + seconds * 1000);
                 i.hook_token = Some(token);
@@ -205,7 +270,9 @@ impl World {
     }
 
     fn shut_down(&mut self, id: &str) {
-        let Some(i) = self.instances.get_mut(id) else { return };
+        let Some(i) = self.instances.get_mut(id) else {
+            return;
+        };
         i.lifecycle = Lifecycle::TerminatingProceed;
         let group = i.group.clone();
         if i.ec2 == Ec2State::Terminated {
@@ -214,7 +281,11 @@ impl World {
             self.set_activity(&group, &activity, "Successful", 100, None);
             self.leave_group(id);
         } else {
-            self.ec2_terminate(id, "Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown");
+            self.ec2_terminate(
+                id,
+                "Client.UserInitiatedShutdown",
+                "Client.UserInitiatedShutdown: User initiated shutdown",
+            );
             if self.params.leaves_group_at_shutdown {
                 self.leave_group(id);
             }
@@ -226,7 +297,9 @@ impl World {
     pub(crate) fn ec2_terminate(&mut self, id: &str, code: &str, text: &str) {
         let delay = self.params.shutdown.draw(self.seed, "shutdown", id);
         let now = self.now;
-        let Some(i) = self.instances.get_mut(id) else { return };
+        let Some(i) = self.instances.get_mut(id) else {
+            return;
+        };
         if matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated) {
             return;
         }
@@ -238,7 +311,9 @@ impl World {
     }
 
     fn leave_group(&mut self, id: &str) {
-        let Some(group) = self.instances.get(id).map(|i| i.group.clone()) else { return };
+        let Some(group) = self.instances.get(id).map(|i| i.group.clone()) else {
+            return;
+        };
         if let Some(g) = self.groups.get_mut(&group) {
             g.members.retain(|m| m != id);
         }

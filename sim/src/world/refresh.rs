@@ -40,7 +40,14 @@ impl Status {
     }
 
     pub(crate) fn is_final(self) -> bool {
-        matches!(self, Self::Successful | Self::Failed | Self::Cancelled | Self::RollbackSuccessful | Self::RollbackFailed)
+        matches!(
+            self,
+            Self::Successful
+                | Self::Failed
+                | Self::Cancelled
+                | Self::RollbackSuccessful
+                | Self::RollbackFailed
+        )
     }
 }
 
@@ -133,9 +140,15 @@ impl World {
     ) -> Result<String, ApiError> {
         let id = self.new_uuid("refresh");
         let now = self.now;
-        let pending_until = now + self.params.refresh_pending.draw(self.seed, "refresh_pending", &id);
+        let pending_until = now
+            + self
+                .params
+                .refresh_pending
+                .draw(self.seed, "refresh_pending", &id);
         let to_update = self.active_count(name);
-        let Some(g) = self.groups.get_mut(name) else { return Err(none_active()) };
+        let Some(g) = self.groups.get_mut(name) else {
+            return Err(none_active());
+        };
         if g.active_refresh().is_some() {
             return Err(ApiError::bad(
                 "InstanceRefreshInProgress",
@@ -172,7 +185,11 @@ impl World {
     /// CancelInstanceRefresh; also ends a running rollback.
     pub(crate) fn cancel_refresh(&mut self, name: &str, wait: bool) -> Result<String, ApiError> {
         let now = self.now;
-        let refresh = self.groups.get_mut(name).and_then(|g| g.active_refresh_mut()).ok_or_else(none_active)?;
+        let refresh = self
+            .groups
+            .get_mut(name)
+            .and_then(|g| g.active_refresh_mut())
+            .ok_or_else(none_active)?;
         if refresh.status == Status::Cancelling {
             return Err(none_active());
         }
@@ -192,9 +209,17 @@ impl World {
         let group = self.groups.get(name).ok_or_else(none_active)?;
         let refresh = group
             .active_refresh()
-            .filter(|r| matches!(r.status, Status::Pending | Status::InProgress | Status::Baking))
+            .filter(|r| {
+                matches!(
+                    r.status,
+                    Status::Pending | Status::InProgress | Status::Baking
+                )
+            })
             .ok_or_else(none_active)?;
-        let numbered = group.spec.template().is_some_and(|t| t.version.parse::<u64>().is_ok());
+        let numbered = group
+            .spec
+            .template()
+            .is_some_and(|t| t.version.parse::<u64>().is_ok());
         if refresh.desired.is_none() || !numbered {
             return Err(ApiError::bad(
                 "IrreversibleInstanceRefresh",
@@ -209,11 +234,20 @@ impl World {
     pub(crate) fn start_rollback(&mut self, name: &str, why: &str) {
         let now = self.now;
         let active = self.active_count(name);
-        let Some(g) = self.groups.get_mut(name) else { return };
+        let Some(g) = self.groups.get_mut(name) else {
+            return;
+        };
         let desired = g.desired;
         g.owed.clear();
-        let Some(r) = g.active_refresh_mut() else { return };
-        r.rollback = Some(Rollback { reason: why.to_owned(), start: now, percentage: r.percentage, to_update: r.to_update });
+        let Some(r) = g.active_refresh_mut() else {
+            return;
+        };
+        r.rollback = Some(Rollback {
+            reason: why.to_owned(),
+            start: now,
+            percentage: r.percentage,
+            to_update: r.to_update,
+        });
         r.status = Status::RollbackInProgress;
         r.start.get_or_insert(now);
         r.reason = Some(why.to_owned());
@@ -229,16 +263,25 @@ impl World {
     /// Ends the active refresh in a final status.
     pub(crate) fn end_refresh(&mut self, name: &str, status: Status, reason: Option<String>) {
         let now = self.now;
-        let Some(g) = self.groups.get_mut(name) else { return };
-        let Some(r) = g.active_refresh_mut() else { return };
+        let Some(g) = self.groups.get_mut(name) else {
+            return;
+        };
+        let Some(r) = g.active_refresh_mut() else {
+            return;
+        };
         r.status = status;
         r.end = Some(now);
         r.surplus = 0;
-        if reason.is_some() || status == Status::Successful {
+        // What it waited for last is over; only a cancellation keeps its own words.
+        if status != Status::Cancelled {
             r.reason = reason;
         }
         if status == Status::Successful {
-            r.percentage = if r.preferences.checkpoints.last().is_some_and(|c| *c < 100) { r.percentage } else { 100 };
+            r.percentage = if r.preferences.checkpoints.last().is_some_and(|c| *c < 100) {
+                r.percentage
+            } else {
+                100
+            };
             if let Some(spec) = r.desired.clone() {
                 g.spec = spec;
             }
@@ -248,9 +291,13 @@ impl World {
 
     /// A failure: rolls back when asked to, else ends.
     pub(crate) fn fail_refresh(&mut self, name: &str, why: &str) {
-        let Some(r) = self.groups.get(name).and_then(|g| g.active_refresh()) else { return };
+        let Some(r) = self.groups.get(name).and_then(|g| g.active_refresh()) else {
+            return;
+        };
         match (r.status, r.preferences.auto_rollback) {
-            (Status::RollbackInProgress, _) => self.end_refresh(name, Status::RollbackFailed, Some(why.to_owned())),
+            (Status::RollbackInProgress, _) => {
+                self.end_refresh(name, Status::RollbackFailed, Some(why.to_owned()))
+            }
             (_, true) => self.start_rollback(name, why),
             (_, false) => self.end_refresh(name, Status::Failed, Some(why.to_owned())),
         }

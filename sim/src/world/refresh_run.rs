@@ -6,55 +6,47 @@
 use super::{
     World,
     group::Why,
-    instance::{Instance, Lifecycle},
-    refresh::{Odd, Refresh, Status},
-    target::Health,
+    instance::Lifecycle,
+    refresh::{Refresh, Status},
+    refresh_look::Look,
 };
 use crate::clock;
-
-/// The group as one tick of a refresh sees it.
-struct Look {
-    desired: i64,
-    active: i64,
-    /// To be taken out, in the order of choice.
-    old: Vec<String>,
-    /// Of those, the ones that do not serve.
-    old_unready: Vec<String>,
-    /// Put in by this direction and not yet counted.
-    warming: Vec<String>,
-    updated: i64,
-    ready: i64,
-    /// Protected or on standby, waited for.
-    blocked: Option<String>,
-    draining: bool,
-    /// Instances outside its reach: ignored or matching.
-    outside: i64,
-    next_warm: Option<i64>,
-}
 
 impl World {
     pub(crate) fn step_refresh(&mut self, name: &str) {
         let now = self.now;
-        let Some(group) = self.groups.get(name) else { return };
-        let Some(refresh) = group.active_refresh() else { return };
+        let Some(group) = self.groups.get(name) else {
+            return;
+        };
+        let Some(refresh) = group.active_refresh() else {
+            return;
+        };
         let (status, tick) = (refresh.status, refresh.next_tick);
         match status {
             Status::Pending if now >= refresh.pending_until => {
-                if let Some(r) = self.groups.get_mut(name).and_then(|g| g.active_refresh_mut()) {
+                if let Some(r) = self
+                    .groups
+                    .get_mut(name)
+                    .and_then(|g| g.active_refresh_mut())
+                {
                     r.status = Status::InProgress;
                     r.start = Some(now);
                     r.last_progress = now;
                 }
                 self.run_refresh(name);
             }
-            Status::InProgress | Status::RollbackInProgress if now >= tick => self.run_refresh(name),
+            Status::InProgress | Status::RollbackInProgress if now >= tick => {
+                self.run_refresh(name)
+            }
             Status::Baking if refresh.bake_until.is_none_or(|t| now >= t) => {
                 self.end_refresh(name, Status::Successful, None);
             }
             Status::Cancelling => {
                 let busy = self.members(group).iter().any(|i| {
                     (i.lifecycle.is_pending() && i.generation.is_some())
-                        || (i.refreshed_out && i.lifecycle.is_leaving() && i.lifecycle != Lifecycle::Terminated)
+                        || (i.refreshed_out
+                            && i.lifecycle.is_leaving()
+                            && i.lifecycle != Lifecycle::Terminated)
                 });
                 if !busy {
                     self.end_refresh(name, Status::Cancelled, None);
@@ -62,12 +54,16 @@ impl World {
             }
             _ => {}
         }
-        let next = self.groups.get(name).and_then(|g| g.active_refresh()).and_then(|r| match r.status {
-            Status::Pending => Some(r.pending_until),
-            Status::InProgress | Status::RollbackInProgress => Some(r.next_tick),
-            Status::Baking => r.bake_until,
-            _ => None,
-        });
+        let next = self
+            .groups
+            .get(name)
+            .and_then(|g| g.active_refresh())
+            .and_then(|r| match r.status {
+                Status::Pending => Some(r.pending_until),
+                Status::InProgress | Status::RollbackInProgress => Some(r.next_tick),
+                Status::Baking => r.bake_until,
+                _ => None,
+            });
         if let Some(at) = next {
             self.wake_group(name, at.max(now + 1));
         }
@@ -75,19 +71,29 @@ impl World {
 
     fn run_refresh(&mut self, name: &str) {
         let now = self.now;
-        let pace = self.params.control_loop.draw(self.seed, "control_loop", &format!("{name}/{now}"));
+        let pace =
+            self.params
+                .control_loop
+                .draw(self.seed, "control_loop", &format!("{name}/{now}"));
         let Some(look) = self.look(name) else { return };
         let limit = self.params.refresh_no_progress * 1000;
-        let Some(g) = self.groups.get_mut(name) else { return };
+        let Some(g) = self.groups.get_mut(name) else {
+            return;
+        };
         let paused = g.is_suspended("InstanceRefresh");
         let stuck = g.is_suspended("Launch") || g.is_suspended("Terminate");
-        let Some(r) = g.active_refresh_mut() else { return };
+        let Some(r) = g.active_refresh_mut() else {
+            return;
+        };
         r.next_tick = now + pace.max(1000);
         let forward = r.status == Status::InProgress;
         score(r, &look, now);
         if paused {
             r.last_progress = now;
-            r.reason = Some("Instance refresh is paused because the InstanceRefresh process is suspended.".into());
+            r.reason = Some(
+                "Instance refresh is paused because the InstanceRefresh process is suspended."
+                    .into(),
+            );
             return;
         }
         if now - r.last_progress >= limit {
@@ -96,7 +102,10 @@ impl World {
             return;
         }
         if stuck {
-            r.reason = Some("Waiting for the Launch and Terminate processes to be resumed before continuing.".into());
+            r.reason = Some(
+                "Waiting for the Launch and Terminate processes to be resumed before continuing."
+                    .into(),
+            );
             return;
         }
         if r.checkpoint_until.is_some_and(|t| now < t) {
@@ -114,12 +123,20 @@ impl World {
     fn act(&mut self, name: &str, look: &Look, forward: bool) {
         let now = self.now;
         let params = self.params.clone();
-        let Some(g) = self.groups.get_mut(name) else { return };
+        let Some(g) = self.groups.get_mut(name) else {
+            return;
+        };
         let max_size = g.max;
-        let Some(r) = g.active_refresh_mut() else { return };
+        let Some(r) = g.active_refresh_mut() else {
+            return;
+        };
         let p = r.preferences.clone();
         let launch_first = p.min >= 100;
-        let waits = if launch_first { params.launch_first_waits_for_drain } else { params.terminate_first_waits_for_drain };
+        let waits = if launch_first {
+            params.launch_first_waits_for_drain
+        } else {
+            params.terminate_first_waits_for_drain
+        };
         let keep = (look.desired * p.min + 99) / 100;
         let excess = look.active - look.desired;
 
@@ -142,15 +159,22 @@ impl World {
                 return;
             }
         }
+        if look.active < look.desired + r.surplus {
+            r.reason = Some("Waiting for remaining instances to be available.".into());
+            return;
+        }
         if let Some(id) = look.warming.first() {
-            r.reason = Some(format!("Waiting for instances to warm up before continuing. For example: {id} is warming up."));
+            r.reason = Some(format!(
+                "Waiting for instances to warm up before continuing. For example: {id} is warming up."
+            ));
             if let Some(at) = look.next_warm.filter(|t| *t > now) {
                 r.next_tick = r.next_tick.min(at);
             }
             return;
         }
         if waits && look.draining {
-            r.reason = Some("Waiting for remaining instances to be terminated before continuing.".into());
+            r.reason =
+                Some("Waiting for remaining instances to be terminated before continuing.".into());
             return;
         }
         let goal = p.checkpoints.get(r.checkpoints_passed).copied();
@@ -175,15 +199,25 @@ impl World {
                     "Waiting for remaining instances to be available. For example: {id} is protected from scale in or in standby."
                 ));
             } else if params.success_waits_for_drain && look.draining {
-                r.reason = Some("Waiting for remaining instances to be terminated before continuing.".into());
+                r.reason = Some(
+                    "Waiting for remaining instances to be terminated before continuing.".into(),
+                );
             } else {
                 r.surplus = 0;
                 self.finish(name);
             }
             return;
         }
-        let cap = if params.max_healthy_rounds_up { (look.desired * p.max + 99) / 100 } else { look.desired * p.max / 100 };
-        let mut cap = if launch_first { cap.max(look.desired + 1) } else { cap };
+        let cap = if params.max_healthy_rounds_up {
+            (look.desired * p.max + 99) / 100
+        } else {
+            look.desired * p.max / 100
+        };
+        let mut cap = if launch_first {
+            cap.max(look.desired + 1)
+        } else {
+            cap
+        };
         if !params.refresh_may_pass_max_size {
             cap = cap.min(max_size.max(look.desired));
         }
@@ -217,7 +251,13 @@ impl World {
 
     fn finish(&mut self, name: &str) {
         let now = self.now;
-        let Some(r) = self.groups.get_mut(name).and_then(|g| g.active_refresh_mut()) else { return };
+        let Some(r) = self
+            .groups
+            .get_mut(name)
+            .and_then(|g| g.active_refresh_mut())
+        else {
+            return;
+        };
         if r.status == Status::RollbackInProgress {
             self.end_refresh(name, Status::RollbackSuccessful, None);
         } else if r.preferences.bake > 0 {
@@ -244,100 +284,6 @@ impl World {
             }
         }
     }
-
-    /// Whether an instance counts as updated, and when its warmup ends.
-    fn updated(&self, i: &Instance, warmup: i64, elb: bool) -> bool {
-        let warm = i.in_service_at.is_some_and(|t| t + warmup * 1000 <= self.now);
-        warm && i.lifecycle == Lifecycle::InService && !i.unhealthy && (!elb || self.passes(i))
-    }
-
-    /// Healthy in every target group it is registered in that has a listener.
-    fn passes(&self, i: &Instance) -> bool {
-        self.target_groups
-            .values()
-            .filter(|g| g.load_balancer.is_some())
-            .filter_map(|g| g.targets.get(&i.id))
-            .all(|t| t.health == Health::Healthy)
-    }
-
-    fn look(&self, name: &str) -> Option<Look> {
-        let group = self.groups.get(name)?;
-        let refresh = group.active_refresh()?;
-        let p = &refresh.preferences;
-        let forward = refresh.status != Status::RollbackInProgress;
-        let generation = refresh.generation();
-        let elb = self.params.refresh_asks_elb_in_grace && group.health_check.contains("ELB");
-        let wanted = refresh.desired.as_ref().unwrap_or(&group.spec);
-        let mut look = Look {
-            desired: group.desired,
-            active: 0,
-            old: Vec::new(),
-            old_unready: Vec::new(),
-            warming: Vec::new(),
-            updated: 0,
-            ready: 0,
-            blocked: None,
-            draining: false,
-            outside: 0,
-            next_warm: None,
-        };
-        let mut unready = Vec::new();
-        let mut ready = Vec::new();
-        for i in self.members(group) {
-            if i.lifecycle.is_leaving() {
-                look.draining |= i.refreshed_out && !self.registrations(&i.id).is_empty();
-                continue;
-            }
-            let standby = matches!(i.lifecycle, Lifecycle::Standby | Lifecycle::EnteringStandby);
-            look.active += i64::from(i.lifecycle.is_active());
-            let ours = i.generation.as_deref() == Some(generation.as_str());
-            let serves = i.lifecycle == Lifecycle::InService && !i.unhealthy && (forward || self.passes(i));
-            if ours {
-                if self.updated(i, p.warmup, elb) {
-                    look.updated += 1;
-                    look.ready += 1;
-                } else {
-                    look.warming.push(i.id.clone());
-                    let warm = i.in_service_at.map(|t| t + p.warmup * 1000);
-                    look.next_warm = [look.next_warm, warm].into_iter().flatten().min();
-                }
-                continue;
-            }
-            let odd = if standby {
-                Some(p.standby)
-            } else if i.protected {
-                Some(p.protected)
-            } else {
-                None
-            };
-            let concerned = if forward {
-                !(p.skip_matching && self.matches(i, wanted))
-            } else {
-                i.generation.as_deref() == Some(refresh.id.as_str())
-            };
-            look.ready += i64::from(serves);
-            match odd {
-                _ if !concerned => look.outside += i64::from(!standby),
-                Some(Odd::Ignore) => look.outside += i64::from(!standby),
-                Some(Odd::Wait) => look.blocked = Some(i.id.clone()),
-                _ if serves => ready.push(i.id.clone()),
-                _ => unready.push(i.id.clone()),
-            }
-        }
-        look.old = self.choose_out(group, &unready, unready.len());
-        look.old.extend(self.choose_out(group, &ready, ready.len()));
-        look.old_unready = unready;
-        Some(look)
-    }
-
-    /// SkipMatching: same template, version and instance type (aws-reference 5.1).
-    fn matches(&self, i: &Instance, wanted: &super::group::LaunchSpec) -> bool {
-        let types = wanted.types();
-        let Some((template, version)) = wanted.template().and_then(|t| self.version_of(t)) else { return false };
-        let kind = types.is_empty() && version.data.text("InstanceType").is_none_or(|k| k == i.kind);
-        i.template.as_ref().is_some_and(|(id, _, n)| *id == template.id && *n == version.number)
-            && (kind || types.contains(&i.kind.as_str()))
-    }
 }
 
 /// PercentageComplete, InstancesToUpdate and the progress clock (aws-reference 5.2).
@@ -345,7 +291,11 @@ fn score(r: &mut Refresh, look: &Look, now: i64) {
     let scope = (look.desired - look.outside).max(0);
     if r.status == Status::RollbackInProgress {
         let from = r.rollback.as_ref().map_or(0, |b| b.percentage);
-        let share = if look.desired > 0 { 100 * look.old.len() as i64 / look.desired } else { 0 };
+        let share = if look.desired > 0 {
+            100 * look.old.len() as i64 / look.desired
+        } else {
+            0
+        };
         r.percentage = share.min(r.percentage).min(from);
         if look.updated > r.best {
             r.best = look.updated;
@@ -353,7 +303,11 @@ fn score(r: &mut Refresh, look: &Look, now: i64) {
         }
         return;
     }
-    r.percentage = if scope == 0 { 100 } else { (100 * look.updated / scope).min(100) };
+    r.percentage = if scope == 0 {
+        100
+    } else {
+        (100 * look.updated / scope).min(100)
+    };
     r.to_update = (scope - look.updated).max(0);
     if look.updated > r.best {
         r.best = look.updated;

@@ -61,8 +61,14 @@ impl World {
     pub(crate) fn register(&mut self, arn: &str, id: &str) {
         let now = self.now;
         let key = format!("{arn}/{id}/{now}");
-        let initial_until = now + self.params.target_initial.draw(self.seed, "target_initial", &key);
-        let Some(group) = self.target_groups.get_mut(arn) else { return };
+        let initial_until = now
+            + self
+                .params
+                .target_initial
+                .draw(self.seed, "target_initial", &key);
+        let Some(group) = self.target_groups.get_mut(arn) else {
+            return;
+        };
         let interval = group.interval.max(1) * 1000;
         let phase = (crate::rng::hash(self.seed, "phase", &key) % interval as u64) as i64;
         let first_check = initial_until + phase;
@@ -87,10 +93,17 @@ impl World {
     /// Starts the drain. An instance that is gone leaves at once.
     pub(crate) fn deregister(&mut self, arn: &str, id: &str) {
         let now = self.now;
-        let gone = self.instances.get(id).is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated));
-        let Some(group) = self.target_groups.get_mut(arn) else { return };
+        let gone = self
+            .instances
+            .get(id)
+            .is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated));
+        let Some(group) = self.target_groups.get_mut(arn) else {
+            return;
+        };
         let delay = group.delay * 1000;
-        let Some(target) = group.targets.get_mut(id) else { return };
+        let Some(target) = group.targets.get_mut(id) else {
+            return;
+        };
         if target.health == Health::Draining {
             return;
         }
@@ -103,7 +116,11 @@ impl World {
 
     /// Target groups this instance is listed in.
     pub(crate) fn registrations(&self, id: &str) -> Vec<String> {
-        self.target_groups.values().filter(|g| g.targets.contains_key(id)).map(|g| g.arn.clone()).collect()
+        self.target_groups
+            .values()
+            .filter(|g| g.targets.contains_key(id))
+            .map(|g| g.arn.clone())
+            .collect()
     }
 
     /// Takes the checks of an instance up again after something changed on it.
@@ -117,11 +134,15 @@ impl World {
         let now = self.now;
         let seed = self.seed;
         let instance = self.instances.get(id);
-        let Some(group) = self.target_groups.get_mut(arn) else { return };
+        let Some(group) = self.target_groups.get_mut(arn) else {
+            return;
+        };
         let interval = group.interval.max(1) * 1000;
         let tcp = matches!(group.check_protocol.as_str(), "TCP" | "TLS");
         let (pass_limit, fail_limit) = (group.healthy, group.unhealthy);
-        let Some(target) = group.targets.get_mut(id) else { return };
+        let Some(target) = group.targets.get_mut(id) else {
+            return;
+        };
         let owner = instance.map(|i| i.group.clone());
         if target.health == Health::Draining {
             let until = target.drain_until.unwrap_or(now);
@@ -138,13 +159,20 @@ impl World {
             return;
         };
         let mut became = None;
+        let mut checked = false;
         if now > target.next_check {
             // It slept through checks that could not have changed anything.
             let behind = (now - target.first_check).div_euclid(interval);
             let on_grid = target.first_check + behind * interval;
-            target.next_check = if on_grid < now { on_grid + interval } else { on_grid }.max(target.next_check);
+            target.next_check = if on_grid < now {
+                on_grid + interval
+            } else {
+                on_grid
+            }
+            .max(target.next_check);
         }
         if now >= target.next_check && !matches!(instance.ec2, Ec2State::Terminated) {
+            checked = true;
             let check = format!("{arn}/{id}/{now}");
             let failure = match instance.answer(now, seed, &check) {
                 Answer::Status(200) => None,
@@ -153,13 +181,18 @@ impl World {
                     "Target.ResponseCodeMismatch".to_owned(),
                     format!("Health checks failed with these codes: [{code}]"),
                 )),
-                Answer::Refused => Some(("Target.FailedHealthChecks".to_owned(), "Health checks failed".to_owned())),
+                Answer::Refused => Some((
+                    "Target.FailedHealthChecks".to_owned(),
+                    "Health checks failed".to_owned(),
+                )),
             };
             match failure {
                 None => {
                     target.passes += 1;
                     target.failures = 0;
-                    if target.health == Health::Initial || (target.health == Health::Unhealthy && target.passes >= pass_limit) {
+                    if target.health == Health::Initial
+                        || (target.health == Health::Unhealthy && target.passes >= pass_limit)
+                    {
                         became = Some(Health::Healthy);
                         target.reason = None;
                     }
@@ -181,16 +214,19 @@ impl World {
             }
             target.next_check = now + interval;
         }
-        // A settled target needs no further check until its answer can change.
-        let settled = match target.health {
-            Health::Healthy => target.failures == 0,
-            Health::Unhealthy => target.passes == 0,
-            _ => false,
-        };
+        // A target that was just checked and is settled needs no further check until its answer can change; one that
+        // was woken between checks has something new to show at the next.
+        let settled = checked
+            && match target.health {
+                Health::Healthy => target.failures == 0,
+                Health::Unhealthy => target.passes == 0,
+                _ => false,
+            };
         let next = match (settled, instance.answer_changes(now)) {
             (true, None) => None,
             (true, Some(at)) if at > now => {
-                let steps = (at - target.next_check).max(0) / interval + i64::from((at - target.next_check).max(0) % interval != 0);
+                let steps = (at - target.next_check).max(0) / interval
+                    + i64::from((at - target.next_check).max(0) % interval != 0);
                 Some(target.next_check + steps * interval)
             }
             _ => Some(target.next_check),
@@ -210,12 +246,22 @@ impl World {
 
     /// State, reason and description as DescribeTargetHealth shows them (aws-reference 6.1).
     pub(crate) fn shown(&self, group: &TargetGroup, id: &str) -> Shown {
-        let say = |state, reason: &str, text: &str| (state, Some(reason.to_owned()), Some(text.to_owned()));
+        let say = |state, reason: &str, text: &str| {
+            (state, Some(reason.to_owned()), Some(text.to_owned()))
+        };
         let Some(target) = group.targets.get(id) else {
-            return say("unused", "Target.NotRegistered", "Target is not registered to the target group");
+            return say(
+                "unused",
+                "Target.NotRegistered",
+                "Target is not registered to the target group",
+            );
         };
         if target.health == Health::Draining {
-            return say("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress");
+            return say(
+                "draining",
+                "Target.DeregistrationInProgress",
+                "Target deregistration is in progress",
+            );
         }
         if group.load_balancer.is_none() {
             return say(
@@ -224,15 +270,29 @@ impl World {
                 "Target group is not configured to receive traffic from the load balancer",
             );
         }
-        if self.instances.get(id).is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated)) {
-            return say("unused", "Target.InvalidState", "Target is in the terminated or stopped state");
+        if self
+            .instances
+            .get(id)
+            .is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated))
+        {
+            return say(
+                "unused",
+                "Target.InvalidState",
+                "Target is in the terminated or stopped state",
+            );
         }
         match target.health {
             Health::Healthy => ("healthy", None, None),
-            Health::Initial if self.now < target.initial_until => {
-                say("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
-            }
-            Health::Initial => say("initial", "Elb.InitialHealthChecking", "Initial health checks in progress"),
+            Health::Initial if self.now < target.initial_until => say(
+                "initial",
+                "Elb.RegistrationInProgress",
+                "Target registration is in progress",
+            ),
+            Health::Initial => say(
+                "initial",
+                "Elb.InitialHealthChecking",
+                "Initial health checks in progress",
+            ),
             _ => {
                 let (reason, text) = target.reason.clone().unwrap_or_default();
                 ("unhealthy", Some(reason), Some(text))

@@ -19,7 +19,9 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     if w.groups.contains_key(&name) {
         return Err(ApiError::bad(
             "AlreadyExists",
-            format!("AutoScalingGroup by this name already exists - A group with the name {name} already exists"),
+            format!(
+                "AutoScalingGroup by this name already exists - A group with the name {name} already exists"
+            ),
         ));
     }
     let Some(spec) = launch_spec::read(w, p)? else {
@@ -40,17 +42,31 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         Some(text) => text.split(',').map(|s| s.trim().to_owned()).collect(),
         None => {
             let zones = p.texts("AvailabilityZones");
-            w.subnets.iter().filter(|s| zones.contains(&s.zone)).map(|s| s.id.clone()).collect()
+            w.subnets
+                .iter()
+                .filter(|s| zones.contains(&s.zone))
+                .map(|s| s.id.clone())
+                .collect()
         }
     };
     if subnets.is_empty() {
-        return Err(ApiError::validation("At least one Availability Zone or VPC Subnet is required."));
+        return Err(ApiError::validation(
+            "At least one Availability Zone or VPC Subnet is required.",
+        ));
     }
-    if let Some(unknown) = subnets.iter().find(|s| !w.subnets.iter().any(|have| have.id == **s)) {
-        return Err(ApiError::validation(format!("The subnet ID '{unknown}' does not exist")));
+    if let Some(unknown) = subnets
+        .iter()
+        .find(|s| !w.subnets.iter().any(|have| have.id == **s))
+    {
+        return Err(ApiError::validation(format!(
+            "The subnet ID '{unknown}' does not exist"
+        )));
     }
     let target_groups = p.texts("TargetGroupARNs");
-    if let Some(unknown) = target_groups.iter().find(|arn| !w.target_groups.contains_key(*arn)) {
+    if let Some(unknown) = target_groups
+        .iter()
+        .find(|arn| !w.target_groups.contains_key(*arn))
+    {
         return Err(ApiError::validation(format!(
             "Provided Target Groups may not be valid. Please ensure they exist and try again. ({unknown})"
         )));
@@ -93,7 +109,11 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         attached: BTreeSet::new(),
         health_check: p.text("HealthCheckType").unwrap_or("EC2").to_owned(),
         grace,
-        termination_policies: if policies.is_empty() { vec!["Default".into()] } else { policies },
+        termination_policies: if policies.is_empty() {
+            vec!["Default".into()]
+        } else {
+            policies
+        },
         protect_new,
         max_lifetime: lifetime,
         capacity_rebalance,

@@ -17,8 +17,16 @@ use crate::{
 pub(super) fn groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let names = p.texts("AutoScalingGroupNames");
     let include = read::flag(p, "IncludeInstances")?.unwrap_or(true);
-    let filters: Vec<(String, Vec<String>)> =
-        p.list("Filters").iter().map(|f| (f.text("Name").unwrap_or_default().to_owned(), f.texts("Values"))).collect();
+    let filters: Vec<(String, Vec<String>)> = p
+        .list("Filters")
+        .iter()
+        .map(|f| {
+            (
+                f.text("Name").unwrap_or_default().to_owned(),
+                f.texts("Values"),
+            )
+        })
+        .collect();
     let rows: Vec<&Group> = w
         .groups
         .values()
@@ -26,16 +34,23 @@ pub(super) fn groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
         .filter(|g| filters.iter().all(|(name, values)| fits(g, name, values)))
         .collect();
     let (rows, next) = paged(p, rows, 50, 100)?;
-    Ok(Fields::new().members("AutoScalingGroups", rows.into_iter().map(|g| one(w, g, include))).opt("NextToken", next))
+    Ok(Fields::new()
+        .members(
+            "AutoScalingGroups",
+            rows.into_iter().map(|g| one(w, g, include)),
+        )
+        .opt("NextToken", next))
 }
 
 fn fits(g: &Group, name: &str, values: &[String]) -> bool {
     match name {
         "tag-key" => g.tags.iter().any(|t| values.contains(&t.key)),
         "tag-value" => g.tags.iter().any(|t| values.contains(&t.value)),
-        _ => name
-            .strip_prefix("tag:")
-            .is_none_or(|key| g.tags.iter().any(|t| t.key == key && values.contains(&t.value))),
+        _ => name.strip_prefix("tag:").is_none_or(|key| {
+            g.tags
+                .iter()
+                .any(|t| t.key == key && values.contains(&t.value))
+        }),
     }
 }
 
@@ -59,7 +74,10 @@ fn one(w: &World, g: &Group, include: bool) -> Fields {
         .set("HealthCheckType", health)
         .set("HealthCheckGracePeriod", g.grace);
     if include {
-        out = out.members("Instances", w.members(g).into_iter().map(|i| instance(i, false)));
+        out = out.members(
+            "Instances",
+            w.members(g).into_iter().map(|i| instance(i, false)),
+        );
     }
     out = out
         .set("CreatedTime", iso(g.created))
@@ -95,16 +113,23 @@ fn one(w: &World, g: &Group, include: bool) -> Fields {
         .opt("DefaultInstanceWarmup", g.warmup);
     if let Some((state, min)) = &g.warm_pool {
         out = out
-            .set("WarmPoolConfiguration", Fields::new().set("MinSize", *min).set("PoolState", state))
+            .set(
+                "WarmPoolConfiguration",
+                Fields::new().set("MinSize", *min).set("PoolState", state),
+            )
             .set("WarmPoolSize", 0i64);
     }
     if let Some((min, max)) = g.maintenance {
-        let policy = Fields::new().set("MinHealthyPercentage", min).set("MaxHealthyPercentage", max);
+        let policy = Fields::new()
+            .set("MinHealthyPercentage", min)
+            .set("MaxHealthyPercentage", max);
         out = out.set("InstanceMaintenancePolicy", policy);
     }
     out.members(
         "TrafficSources",
-        g.target_groups.iter().map(|arn| Fields::new().set("Identifier", arn).set("Type", "elbv2")),
+        g.target_groups
+            .iter()
+            .map(|arn| Fields::new().set("Identifier", arn).set("Type", "elbv2")),
     )
 }
 
@@ -116,7 +141,9 @@ fn instance(i: &Instance, alone: bool) -> Fields {
         (true, false) => "HEALTHY",
         (true, true) => "UNHEALTHY",
     };
-    let mut out = Fields::new().set("InstanceId", &i.id).set("InstanceType", &i.kind);
+    let mut out = Fields::new()
+        .set("InstanceId", &i.id)
+        .set("InstanceType", &i.kind);
     if alone {
         out = out.set("AutoScalingGroupName", &i.group);
     }
@@ -125,11 +152,15 @@ fn instance(i: &Instance, alone: bool) -> Fields {
         .set("LifecycleState", i.lifecycle.name())
         .set("HealthStatus", health);
     if let Some((id, name, version)) = &i.template {
-        let template =
-            Fields::new().set("LaunchTemplateId", id).set("LaunchTemplateName", name).set("Version", *version);
+        let template = Fields::new()
+            .set("LaunchTemplateId", id)
+            .set("LaunchTemplateName", name)
+            .set("Version", *version);
         out = out.set("LaunchTemplate", template);
     }
-    out = out.opt("LaunchConfigurationName", i.configuration.as_ref()).set("ProtectedFromScaleIn", i.protected);
+    out = out
+        .opt("LaunchConfigurationName", i.configuration.as_ref())
+        .set("ProtectedFromScaleIn", i.protected);
     if !alone {
         out = out.set("ImageId", &i.ami);
     }
@@ -145,7 +176,12 @@ pub(super) fn instances(w: &World, p: &Node) -> Result<Fields, ApiError> {
         .filter(|i| ids.is_empty() || ids.contains(&i.id))
         .collect();
     let (rows, next) = paged(p, rows, 50, 50)?;
-    Ok(Fields::new().members("AutoScalingInstances", rows.into_iter().map(|i| instance(i, true))).opt("NextToken", next))
+    Ok(Fields::new()
+        .members(
+            "AutoScalingInstances",
+            rows.into_iter().map(|i| instance(i, true)),
+        )
+        .opt("NextToken", next))
 }
 
 /// One scaling activity (aws-reference 4.2).
@@ -177,12 +213,18 @@ pub(super) fn activities(w: &World, p: &Node) -> Result<Fields, ApiError> {
     // Newest first, those in progress before all (aws-reference 2.5).
     rows.sort_by_key(|(_, a)| (a.end.is_some(), std::cmp::Reverse(a.start)));
     let (rows, next) = paged(p, rows, 100, 100)?;
-    Ok(Fields::new().members("Activities", rows.into_iter().map(|(g, a)| activity(g, a))).opt("NextToken", next))
+    Ok(Fields::new()
+        .members("Activities", rows.into_iter().map(|(g, a)| activity(g, a)))
+        .opt("NextToken", next))
 }
 
 /// `InService` once one instance has passed a check, `Added` before (aws-reference 3).
 fn attachment(g: &Group, arn: &str) -> &'static str {
-    if g.attached.contains(arn) { "InService" } else { "Added" }
+    if g.attached.contains(arn) {
+        "InService"
+    } else {
+        "Added"
+    }
 }
 
 pub(super) fn target_groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
@@ -190,10 +232,16 @@ pub(super) fn target_groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let rows: Vec<Fields> = g
         .target_groups
         .iter()
-        .map(|arn| Fields::new().set("LoadBalancerTargetGroupARN", arn).set("State", attachment(g, arn)))
+        .map(|arn| {
+            Fields::new()
+                .set("LoadBalancerTargetGroupARN", arn)
+                .set("State", attachment(g, arn))
+        })
         .collect();
     let (rows, next) = paged(p, rows, 100, 100)?;
-    Ok(Fields::new().members("LoadBalancerTargetGroups", rows).opt("NextToken", next))
+    Ok(Fields::new()
+        .members("LoadBalancerTargetGroups", rows)
+        .opt("NextToken", next))
 }
 
 pub(super) fn traffic_sources(w: &World, p: &Node) -> Result<Fields, ApiError> {
@@ -201,17 +249,27 @@ pub(super) fn traffic_sources(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let rows: Vec<Fields> = g
         .target_groups
         .iter()
-        .map(|arn| Fields::new().set("Identifier", arn).set("State", attachment(g, arn)).set("Type", "elbv2"))
+        .map(|arn| {
+            Fields::new()
+                .set("Identifier", arn)
+                .set("State", attachment(g, arn))
+                .set("Type", "elbv2")
+        })
         .collect();
     let (rows, next) = paged(p, rows, 50, 50)?;
-    Ok(Fields::new().members("TrafficSources", rows).opt("NextToken", next))
+    Ok(Fields::new()
+        .members("TrafficSources", rows)
+        .opt("NextToken", next))
 }
 
 pub(super) fn warm_pool(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let g = super::group(w, p)?;
     let mut out = Fields::new();
     if let Some((state, min)) = &g.warm_pool {
-        out = out.set("WarmPoolConfiguration", Fields::new().set("MinSize", *min).set("PoolState", state));
+        out = out.set(
+            "WarmPoolConfiguration",
+            Fields::new().set("MinSize", *min).set("PoolState", state),
+        );
     }
     Ok(out.members("Instances", Vec::<Fields>::new()))
 }

@@ -34,7 +34,11 @@ pub(super) fn template(w: &World, p: &Node) -> Result<TemplateRef, ApiError> {
             template.id
         )));
     }
-    Ok(TemplateRef { id: template.id.clone(), name: template.name.clone(), version: version.to_owned() })
+    Ok(TemplateRef {
+        id: template.id.clone(),
+        name: template.name.clone(),
+        version: version.to_owned(),
+    })
 }
 
 /// Reads whichever of LaunchTemplate and MixedInstancesPolicy is there.
@@ -46,7 +50,10 @@ pub(super) fn read(w: &World, p: &Node) -> Result<Option<LaunchSpec>, ApiError> 
         (Some(t), None) => Ok(Some(LaunchSpec::Template(template(w, t)?))),
         (None, Some(m)) => {
             let launch = m.at("LaunchTemplate").cloned().unwrap_or_default();
-            let spec = launch.at("LaunchTemplateSpecification").cloned().unwrap_or_default();
+            let spec = launch
+                .at("LaunchTemplateSpecification")
+                .cloned()
+                .unwrap_or_default();
             Ok(Some(LaunchSpec::Mixed {
                 template: template(w, &spec)?,
                 overrides: launch.list("Overrides").into_iter().cloned().collect(),
@@ -70,7 +77,11 @@ pub(super) fn write(out: Fields, spec: &LaunchSpec) -> Fields {
     match spec {
         LaunchSpec::Template(t) => out.set("LaunchTemplate", reference(t)),
         LaunchSpec::Configuration(name) => out.set("LaunchConfigurationName", name),
-        LaunchSpec::Mixed { template, overrides, distribution } => {
+        LaunchSpec::Mixed {
+            template,
+            overrides,
+            distribution,
+        } => {
             let launch = Fields::new()
                 .set("LaunchTemplateSpecification", reference(template))
                 .members("Overrides", overrides.iter().map(generic));
@@ -102,7 +113,10 @@ pub(super) fn generic(node: &Node) -> Fields {
                     Some(text) => text.into(),
                     None => generic(row).into(),
                 });
-                out.set(name.clone(), crate::wire::xml::Xml::List(rows.collect(), "member"))
+                out.set(
+                    name.clone(),
+                    crate::wire::xml::Xml::List(rows.collect(), "member"),
+                )
             }
             (None, None) => out.set(name.clone(), generic(kid)),
         };

@@ -1,0 +1,158 @@
+//! The simulator's own controls over HTTP, below `/_sim/` (design section 6).
+//!
+//! **Invariant:** an error is `{"error": "field: why"}` with a 4xx status and has no effect.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{faults::Fault, handle::Handle, seed::ImageSeed};
+
+/// Status and body of an answer.
+pub(crate) type Answer = (u16, Value);
+
+fn bad(error: impl std::fmt::Display) -> Answer {
+    (400, json!({"error": error.to_string()}))
+}
+
+/// Reads a JSON body; serde's complaint names the field.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Answer> {
+    serde_json::from_slice(body).map_err(bad)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageBody {
+    repository: String,
+    tag: String,
+    #[serde(default = "ok")]
+    behaviour: String,
+    #[serde(default)]
+    boot_seconds: Option<i64>,
+}
+
+fn ok() -> String {
+    "ok".into()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoadBody {
+    asg: String,
+    cpu: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CapacityBody {
+    az: String,
+    instances: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RedisBody {
+    group: String,
+    state: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockBody {
+    #[serde(default)]
+    advance_seconds: Option<f64>,
+    #[serde(default)]
+    speed: Option<f64>,
+}
+
+/// Answers one control request; `path` is what follows `/_sim/`.
+pub(crate) fn answer(
+    handle: &Handle,
+    method: &str,
+    path: &str,
+    query: &str,
+    body: &[u8],
+) -> Answer {
+    match route(handle, method, path, query, body) {
+        Ok(value) => (200, value),
+        Err(answer) => answer,
+    }
+}
+
+fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Result<Value, Answer> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let done = || json!({"ok": true});
+    match (method, parts.as_slice()) {
+        ("GET", ["world"]) => Ok(h.snapshot()),
+        ("GET", ["calls"]) => {
+            let since = query
+                .split('&')
+                .find_map(|p| p.strip_prefix("since="))
+                .filter(|t| !t.is_empty());
+            let since = since
+                .map_or(Ok(0), str::parse::<u64>)
+                .map_err(|_| bad("since: must be a whole number"))?;
+            Ok(json!({"calls": h.calls_since(since)}))
+        }
+        ("GET", ["faults"]) => Ok(json!({"faults": h.lock().faults.list()})),
+        ("POST", ["faults"]) => h.fault(read::<Fault>(body)?).map(|()| done()).map_err(bad),
+        ("DELETE", ["faults"]) => {
+            h.clear_faults();
+            Ok(done())
+        }
+        ("POST", ["images"]) => {
+            let b: ImageBody = read(body)?;
+            let image = ImageSeed {
+                tag: b.tag,
+                behaviour: b.behaviour,
+                boot_seconds: b.boot_seconds,
+            };
+            h.put_image(&b.repository, &image)
+                .map(|digest| json!({"digest": digest}))
+                .map_err(bad)
+        }
+        ("POST", ["instances", id, "kill"]) => h.kill(id).map(|()| done()).map_err(missing),
+        ("POST", ["instances", id, "sicken"]) => h.sicken(id).map(|()| done()).map_err(missing),
+        ("POST", ["load"]) => {
+            let b: LoadBody = read(body)?;
+            h.load(&b.asg, b.cpu).map(|()| done()).map_err(bad)
+        }
+        ("POST", ["capacity"]) => {
+            let b: CapacityBody = read(body)?;
+            h.capacity(&b.az, b.instances).map(|()| done()).map_err(bad)
+        }
+        ("POST", ["redis"]) => {
+            let b: RedisBody = read(body)?;
+            h.redis(&b.group, &b.state).map(|()| done()).map_err(bad)
+        }
+        ("POST", ["clock"]) => {
+            let b: ClockBody = read(body)?;
+            match (b.advance_seconds, b.speed) {
+                (Some(s), None) if (0.0..=31_536_000.0).contains(&s) => h.advance(s),
+                (Some(_), None) => {
+                    return Err(bad("advance_seconds: must be between 0 and 31536000"));
+                }
+                (None, Some(s)) if (0.0..=100_000.0).contains(&s) => {
+                    h.set_speed(Some(s).filter(|s| *s > 0.0))
+                }
+                (None, Some(_)) => return Err(bad("speed: must be between 0 and 100000")),
+                _ => return Err(bad("advance_seconds, speed: exactly one is needed")),
+            }
+            Ok(json!({"now": h.now().to_string()}))
+        }
+        (
+            _,
+            ["world" | "calls" | "faults" | "images" | "load" | "capacity" | "redis" | "clock"],
+        ) => Err((
+            405,
+            json!({"error": format!("method: {method} is not allowed here")}),
+        )),
+        _ => Err((
+            404,
+            json!({"error": format!("path: /_sim/{path} does not exist")}),
+        )),
+    }
+}
+
+fn missing(error: anyhow::Error) -> Answer {
+    (404, json!({"error": error.to_string()}))
+}

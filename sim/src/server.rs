@@ -1,0 +1,119 @@
+//! The port: HTTP/1.1 in front of the engine.
+//!
+//! **Invariant:** a lost reply closes the socket without a byte; a hang holds it until the client leaves or 120 s pass.
+//! No lock is held across an await.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, Response, body::Bytes, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use crate::{
+    control,
+    engine::{Incoming, Outcome},
+    handle::Handle,
+};
+
+const BODY_LIMIT: usize = 8 << 20;
+const HANG: Duration = Duration::from_secs(120);
+
+/// Reason for closing a connection without an answer.
+#[derive(Debug)]
+struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("connection cut by a fault")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+/// Serves until told to stop; open connections are dropped then.
+pub(crate) async fn run(listener: TcpListener, handle: Handle, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.changed() => return,
+        };
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _peer)): Result<(_, SocketAddr), _> = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let handle = handle.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |request| {
+                let handle = handle.clone();
+                async move { respond(handle, request).await }
+            });
+            // A cut connection ends in an error by design; there is nobody to tell.
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+async fn respond(
+    handle: Handle,
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response<Full<Bytes>>, Cut> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
+        return Ok(plain(
+            413,
+            "application/json",
+            r#"{"error":"body: too large"}"#.into(),
+        ));
+    };
+    let body = body.to_bytes();
+    if let Some(path) = head.uri.path().strip_prefix("/_sim/") {
+        let query = head.uri.query().unwrap_or_default();
+        let (status, value) = control::answer(&handle, head.method.as_str(), path, query, &body);
+        return Ok(plain(status, "application/json", value.to_string()));
+    }
+    let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
+    let incoming = Incoming {
+        authorization: header("authorization"),
+        target: header("x-amz-target"),
+        body: &body,
+    };
+    let outcome = handle.lock().serve(&incoming);
+    match outcome {
+        Outcome::Reply(reply, request_id) => {
+            let mut response = plain(reply.status, reply.content_type, reply.body);
+            let headers = response.headers_mut();
+            if let Ok(value) = hyper::header::HeaderValue::from_str(&request_id) {
+                headers.insert("x-amzn-requestid", value.clone());
+                headers.insert("x-amz-request-id", value);
+            }
+            if let (Some(code), true) = (&reply.error, reply.content_type.contains("json"))
+                && let Ok(value) = hyper::header::HeaderValue::from_str(code)
+            {
+                headers.insert("x-amzn-errortype", value);
+            }
+            Ok(response)
+        }
+        Outcome::Drop => Err(Cut),
+        Outcome::Hang => {
+            tokio::time::sleep(HANG).await;
+            Err(Cut)
+        }
+    }
+}
+
+fn plain(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(
+        "content-type",
+        hyper::header::HeaderValue::from_static(content_type),
+    );
+    response
+}

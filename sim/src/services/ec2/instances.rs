@@ -1,0 +1,311 @@
+//! DescribeInstances, DescribeInstanceStatus, GetConsoleOutput (aws-reference 7.3).
+//!
+//! **Invariant:** a terminated instance stays visible about an hour, then its id is unknown again.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::{filters, fits, invalid_filter, paged, tag_set};
+use crate::{
+    clock::iso,
+    wire::{ApiError, node::Node, xml::Fields},
+    world::{
+        World,
+        instance::{Ec2State, Instance},
+    },
+};
+
+/// Ids named in the request, each well formed and known.
+fn named(w: &World, p: &Node) -> Result<Vec<String>, ApiError> {
+    let ids = p.texts("InstanceId");
+    for id in &ids {
+        let digits = id.strip_prefix("i-").unwrap_or_default();
+        if !matches!(digits.len(), 8 | 17) || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+            return Err(ApiError::bad(
+                "InvalidInstanceID.Malformed",
+                format!("Invalid id: \"{id}\""),
+            ));
+        }
+    }
+    let missing: Vec<&str> = ids
+        .iter()
+        .filter(|id| !w.instances.contains_key(*id))
+        .map(String::as_str)
+        .collect();
+    match missing.as_slice() {
+        [] => Ok(ids),
+        [one] => Err(ApiError::bad(
+            "InvalidInstanceID.NotFound",
+            format!("The instance ID '{one}' does not exist"),
+        )),
+        many => Err(ApiError::bad(
+            "InvalidInstanceID.NotFound",
+            format!("The instance IDs '{}' do not exist", many.join(", ")),
+        )),
+    }
+}
+
+fn keep(w: &World, i: &Instance, filters: &[(String, Vec<String>)]) -> Result<bool, ApiError> {
+    for (name, values) in filters {
+        let tag = |key: &str| {
+            i.tags
+                .iter()
+                .find(|(k, _)| k == key)
+                .map(|(_, v)| v.as_str())
+        };
+        let hit = match name.as_str() {
+            "instance-id" => fits(values, &i.id),
+            "instance-state-name" => fits(values, i.ec2.name()),
+            "instance-state-code" => fits(values, &i.ec2.code().to_string()),
+            "instance-type" => fits(values, &i.kind),
+            "image-id" => fits(values, &i.ami),
+            "availability-zone" => fits(values, &i.az),
+            "subnet-id" => fits(values, &i.subnet),
+            "vpc-id" => fits(values, &w.vpc),
+            "private-ip-address" => fits(values, &i.ip),
+            "tag-key" => i.tags.iter().any(|(k, _)| fits(values, k)),
+            other => match other.strip_prefix("tag:") {
+                Some(key) => tag(key).is_some_and(|v| fits(values, v)),
+                None => return Err(invalid_filter(other)),
+            },
+        };
+        if !hit {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let ids = named(w, p)?;
+    if !ids.is_empty() && p.text("MaxResults").is_some() {
+        return Err(ApiError::bad(
+            "InvalidParameterCombination",
+            "The parameter instancesSet cannot be used with the parameter maxResults",
+        ));
+    }
+    let filters = filters(p);
+    let mut rows = Vec::new();
+    for i in w
+        .instances
+        .values()
+        .filter(|i| ids.is_empty() || ids.contains(&i.id))
+    {
+        if keep(w, i, &filters)? {
+            rows.push(i);
+        }
+    }
+    let (rows, next) = paged(p, rows, 1000)?;
+    let sets = rows.into_iter().map(|i| {
+        Fields::new()
+            .set("reservationId", i.id.replacen("i-", "r-", 1))
+            .set("ownerId", &w.account)
+            .items("groupSet", Vec::<Fields>::new())
+            .items("instancesSet", [one(w, i)])
+            .set("requesterId", "940372691376")
+    });
+    Ok(Fields::new()
+        .items("reservationSet", sets)
+        .opt("nextToken", next))
+}
+
+fn state(s: Ec2State) -> Fields {
+    Fields::new().set("code", s.code()).set("name", s.name())
+}
+
+fn one(w: &World, i: &Instance) -> Fields {
+    let alive = i.ec2 != Ec2State::Terminated;
+    let dns = format!(
+        "ip-{}.{}.compute.internal",
+        i.ip.replace('.', "-"),
+        w.region
+    );
+    let detailed = i.data.text("Monitoring.Enabled") == Some("true");
+    let option = |name: &str, default: &str| {
+        i.data
+            .text(&format!("MetadataOptions.{name}"))
+            .unwrap_or(default)
+            .to_owned()
+    };
+    let mut out = Fields::new()
+        .set("instanceId", &i.id)
+        .set("imageId", &i.ami)
+        .set("instanceState", state(i.ec2))
+        .set("privateDnsName", if alive { dns.as_str() } else { "" })
+        .set("dnsName", "")
+        .opt("keyName", i.data.text("KeyName"))
+        .set("amiLaunchIndex", 0i64)
+        .items("productCodes", Vec::<Fields>::new())
+        .set("instanceType", &i.kind)
+        .set("launchTime", iso(i.launched_at))
+        .set(
+            "placement",
+            Fields::new()
+                .set("availabilityZone", &i.az)
+                .set("groupName", "")
+                .set("tenancy", "default"),
+        )
+        .set(
+            "monitoring",
+            Fields::new().set("state", if detailed { "enabled" } else { "disabled" }),
+        );
+    if alive {
+        out = out
+            .set("subnetId", &i.subnet)
+            .set("vpcId", &w.vpc)
+            .set("privateIpAddress", &i.ip);
+    }
+    let groups = i.data.texts("SecurityGroupId");
+    out = out
+        .items(
+            "groupSet",
+            groups
+                .iter()
+                .map(|id| Fields::new().set("groupId", id).set("groupName", "app")),
+        )
+        .set("architecture", "x86_64")
+        .set("rootDeviceType", "ebs")
+        .set("rootDeviceName", "/dev/xvda")
+        .items("blockDeviceMapping", Vec::<Fields>::new())
+        .set("virtualizationType", "hvm")
+        .set("clientToken", i.activity.as_str())
+        .items(
+            "tagSet",
+            tag_set(i.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()))),
+        )
+        .set("hypervisor", "xen")
+        .set(
+            "ebsOptimized",
+            i.data.text("EbsOptimized").unwrap_or("false"),
+        );
+    if let Some(profile) = i.data.at("IamInstanceProfile") {
+        let arn = profile.text("Arn").map(str::to_owned).unwrap_or_else(|| {
+            format!(
+                "arn:aws:iam::{}:instance-profile/{}",
+                w.account,
+                profile.text("Name").unwrap_or_default()
+            )
+        });
+        let id = format!(
+            "AIPA{}",
+            crate::rng::hex(w.seed, "profile", &arn, 17).to_uppercase()
+        );
+        out = out.set(
+            "iamInstanceProfile",
+            Fields::new().set("arn", arn).set("id", id),
+        );
+    }
+    if let Some((code, text)) = &i.state_reason {
+        let at = i
+            .shutdown_at
+            .map(crate::clock::iso_seconds)
+            .unwrap_or_default();
+        out = out
+            .set(
+                "reason",
+                format!(
+                    "User initiated ({})",
+                    at.replace('T', " ").replace('Z', " GMT")
+                ),
+            )
+            .set(
+                "stateReason",
+                Fields::new().set("code", code).set("message", text),
+            );
+    } else {
+        out = out.set("reason", "");
+    }
+    out.set(
+        "metadataOptions",
+        Fields::new()
+            .set("state", "applied")
+            .set("httpTokens", option("HttpTokens", "required"))
+            .set(
+                "httpPutResponseHopLimit",
+                option("HttpPutResponseHopLimit", "2"),
+            )
+            .set("httpEndpoint", option("HttpEndpoint", "enabled"))
+            .set("httpProtocolIpv6", option("HttpProtocolIpv6", "disabled"))
+            .set(
+                "instanceMetadataTags",
+                option("InstanceMetadataTags", "disabled"),
+            ),
+    )
+}
+
+pub(super) fn status(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let ids = named(w, p)?;
+    if ids.len() > 100 {
+        return Err(ApiError::bad(
+            "InvalidParameterValue",
+            "At most 100 instance ids can be named",
+        ));
+    }
+    let all = p.text("IncludeAllInstances") == Some("true");
+    let filters = filters(p);
+    let mut rows = Vec::new();
+    for i in w
+        .instances
+        .values()
+        .filter(|i| ids.is_empty() || ids.contains(&i.id))
+    {
+        if (all || i.ec2 == Ec2State::Running) && keep(w, i, &filters)? {
+            rows.push(i);
+        }
+    }
+    let (rows, next) = paged(p, rows, 1000)?;
+    let rows = rows.into_iter().map(|i| {
+        let (status, detail) = match i.ec2 {
+            Ec2State::Running if w.now >= i.checks_ok_at => ("ok", "passed"),
+            Ec2State::Running => ("initializing", "initializing"),
+            _ => ("not-applicable", ""),
+        };
+        let check = || {
+            let out = Fields::new().set("status", status);
+            if detail.is_empty() {
+                out
+            } else {
+                out.items(
+                    "details",
+                    [Fields::new()
+                        .set("name", "reachability")
+                        .set("status", detail)],
+                )
+            }
+        };
+        Fields::new()
+            .set("instanceId", &i.id)
+            .set("availabilityZone", &i.az)
+            .set("instanceState", state(i.ec2))
+            .set("systemStatus", check())
+            .set("instanceStatus", check())
+            .set("attachedEbsStatus", check())
+    });
+    Ok(Fields::new()
+        .items("instanceStatusSet", rows)
+        .opt("nextToken", next))
+}
+
+pub(super) fn console(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    if p.texts("InstanceId").is_empty() && p.text("InstanceId").is_none() {
+        return Err(ApiError::bad(
+            "MissingParameter",
+            "The request must contain the parameter InstanceId",
+        ));
+    }
+    let id = p.text("InstanceId").unwrap_or_default();
+    let Some(i) = w.instances.get(id) else {
+        return Err(ApiError::bad(
+            "InvalidInstanceID.NotFound",
+            format!("The instance ID '{id}' does not exist"),
+        ));
+    };
+    let text = i.console_text(w.now);
+    let out = Fields::new()
+        .set("instanceId", id)
+        .set("timestamp", iso(w.now));
+    Ok(if text.is_empty() {
+        out
+    } else {
+        out.set("output", STANDARD.encode(text))
+    })
+}

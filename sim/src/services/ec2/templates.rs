@@ -1,0 +1,377 @@
+//! Launch templates (aws-reference 7.1) and their client tokens (2.4).
+//!
+//! **Invariant:** with SourceVersion, members are inherited per top-level member; without it nothing is. The same client
+//! token with the same parameters answers as the first call did, with others it is IdempotentParameterMismatch.
+
+use std::collections::BTreeMap;
+
+use super::{data, filters, fits, invalid_filter, paged, tag_set};
+use crate::{
+    clock::iso,
+    rng,
+    services::Principal,
+    wire::{ApiError, node::Node, xml::Fields},
+    world::{
+        World,
+        template::{Template, Version},
+    },
+};
+
+fn missing(name: &str) -> ApiError {
+    ApiError::bad(
+        "MissingParameter",
+        format!("The request must contain the parameter {name}"),
+    )
+}
+
+fn no_id(id: &str) -> ApiError {
+    ApiError::bad(
+        "InvalidLaunchTemplateId.NotFound",
+        format!("The specified launch template, with template ID {id}, does not exist."),
+    )
+}
+
+fn no_name(name: &str) -> ApiError {
+    ApiError::bad(
+        "InvalidLaunchTemplateName.NotFoundException",
+        format!("The specified launch template, with template name {name}, does not exist."),
+    )
+}
+
+fn no_version(version: &str, t: &Template) -> ApiError {
+    ApiError::bad(
+        "InvalidLaunchTemplateId.VersionNotFound",
+        format!(
+            "Could not find the specified version {version} for the launch template with ID {}.",
+            t.id
+        ),
+    )
+}
+
+/// Id of the template named by id xor name.
+fn find(w: &World, p: &Node) -> Result<String, ApiError> {
+    match (p.text("LaunchTemplateId"), p.text("LaunchTemplateName")) {
+        (Some(_), Some(_)) => Err(ApiError::bad(
+            "InvalidParameterCombination",
+            "The parameters launchTemplateId and launchTemplateName cannot be specified together",
+        )),
+        (Some(id), None) => w
+            .templates
+            .get(id)
+            .map(|t| t.id.clone())
+            .ok_or_else(|| no_id(id)),
+        (None, Some(name)) => w
+            .template_named(name)
+            .map(|t| t.id.clone())
+            .ok_or_else(|| no_name(name)),
+        (None, None) => Err(missing("LaunchTemplateId or LaunchTemplateName")),
+    }
+}
+
+fn one(t: &Template) -> Fields {
+    let out = Fields::new()
+        .set("launchTemplateId", &t.id)
+        .set("launchTemplateName", &t.name)
+        .set("createTime", iso(t.created))
+        .set("createdBy", &t.by)
+        .set("defaultVersionNumber", t.default)
+        .set(
+            "latestVersionNumber",
+            t.versions.keys().next_back().copied().unwrap_or(t.latest),
+        );
+    if t.tags.is_empty() {
+        return out;
+    }
+    out.items(
+        "tagSet",
+        tag_set(t.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()))),
+    )
+}
+
+fn version(t: &Template, v: &Version) -> Fields {
+    Fields::new()
+        .set("launchTemplateId", &t.id)
+        .set("launchTemplateName", &t.name)
+        .set("versionNumber", v.number)
+        .opt("versionDescription", v.description.as_ref())
+        .set("createTime", iso(v.created))
+        .set("createdBy", &v.by)
+        .set("defaultVersion", v.number == t.default)
+        .set("launchTemplateData", data::write(&v.data))
+}
+
+pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let (ids, names) = (p.texts("LaunchTemplateId"), p.texts("LaunchTemplateName"));
+    if let Some(id) = ids.iter().find(|id| !w.templates.contains_key(*id)) {
+        return Err(no_id(id));
+    }
+    if let Some(name) = names.iter().find(|n| w.template_named(n).is_none()) {
+        return Err(no_name(name));
+    }
+    let filters = filters(p);
+    let mut rows = Vec::new();
+    for t in w.templates.values() {
+        let mut keep = (ids.is_empty() || ids.contains(&t.id))
+            && (names.is_empty() || names.contains(&t.name));
+        for (name, values) in &filters {
+            keep &= match name.as_str() {
+                "launch-template-name" => fits(values, &t.name),
+                "create-time" => fits(values, &iso(t.created)),
+                "tag-key" => t.tags.iter().any(|(k, _)| fits(values, k)),
+                other => match other.strip_prefix("tag:") {
+                    Some(key) => t.tags.iter().any(|(k, v)| k == key && fits(values, v)),
+                    None => return Err(invalid_filter(other)),
+                },
+            };
+        }
+        if keep {
+            rows.push(t);
+        }
+    }
+    let (rows, next) = paged(p, rows, 200)?;
+    Ok(Fields::new()
+        .items("launchTemplates", rows.into_iter().map(one))
+        .opt("nextToken", next))
+}
+
+pub(super) fn describe_versions(w: &World, p: &Node) -> Result<Fields, ApiError> {
+    let wanted = p.texts("LaunchTemplateVersion");
+    let named = p.text("LaunchTemplateId").is_some() || p.text("LaunchTemplateName").is_some();
+    let mut rows = Vec::new();
+    if !named {
+        // Without a template only $Latest and $Default may be asked for, over all templates.
+        if wanted.is_empty() || wanted.iter().any(|v| !v.starts_with('$')) {
+            return Err(missing("LaunchTemplateId"));
+        }
+        for t in w.templates.values() {
+            rows.extend(wanted.iter().filter_map(|v| t.resolve(v)).map(|v| (t, v)));
+        }
+    } else {
+        let id = find(w, p)?;
+        let Some(t) = w.templates.get(&id) else {
+            return Err(no_id(&id));
+        };
+        if wanted.is_empty() {
+            let bound = |name: &str| {
+                p.text(name)
+                    .map(|v| t.number(v).ok_or_else(|| no_version(v, t)))
+                    .transpose()
+            };
+            let (low, high) = (
+                bound("MinVersion")?.unwrap_or(0),
+                bound("MaxVersion")?.unwrap_or(u64::MAX),
+            );
+            rows.extend(
+                t.versions
+                    .values()
+                    .rev()
+                    .filter(|v| (low..=high).contains(&v.number))
+                    .map(|v| (t, v)),
+            );
+        } else {
+            for text in &wanted {
+                rows.push((t, t.resolve(text).ok_or_else(|| no_version(text, t))?));
+            }
+        }
+    }
+    let (rows, next) = paged(p, rows, 200)?;
+    Ok(Fields::new()
+        .items(
+            "launchTemplateVersionSet",
+            rows.into_iter().map(|(t, v)| version(t, v)),
+        )
+        .opt("nextToken", next))
+}
+
+/// What a client token is bound to: everything sent but the token itself.
+fn fingerprint(p: &Node) -> String {
+    let mut rest = p.clone();
+    rest.kids.remove("ClientToken");
+    rng::sha256(serde_json::to_string(&rest).unwrap_or_default().as_bytes())
+}
+
+/// The version an earlier call with this token made.
+fn replay(t: &Template, token: &str, print: &str) -> Result<Option<u64>, ApiError> {
+    match t.tokens.get(token) {
+        Some((old, number)) if old == print => Ok(Some(*number)),
+        Some(_) => Err(ApiError::bad(
+            "IdempotentParameterMismatch",
+            "Client token already used before with a different set of parameters.",
+        )),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn create(w: &mut World, p: &Node, who: &Principal) -> Result<Fields, ApiError> {
+    let name = p
+        .text("LaunchTemplateName")
+        .ok_or_else(|| missing("LaunchTemplateName"))?
+        .to_owned();
+    let sent = p
+        .at("LaunchTemplateData")
+        .ok_or_else(|| missing("LaunchTemplateData"))?;
+    let fine = |c: char| c.is_ascii_alphanumeric() || "().-/_".contains(c);
+    if !(3..=128).contains(&name.len()) || !name.chars().all(fine) {
+        return Err(ApiError::bad(
+            "InvalidLaunchTemplateName.MalformedException",
+            format!("The launch template name {name} is malformed."),
+        ));
+    }
+    data::check(sent)?;
+    let print = fingerprint(p);
+    let token = p.text("ClientToken").map(str::to_owned);
+    if let Some(t) = w.template_named(&name) {
+        if let Some(token) = &token
+            && replay(t, token, &print)?.is_some()
+        {
+            return Ok(Fields::new().set("launchTemplate", one(t)));
+        }
+        return Err(ApiError::bad(
+            "InvalidLaunchTemplateName.AlreadyExistsException",
+            format!("Launch template name already in use: {name}"),
+        ));
+    }
+    let mut tags = Vec::new();
+    for spec in p
+        .list("TagSpecification")
+        .into_iter()
+        .filter(|s| s.text("ResourceType") == Some("launch-template"))
+    {
+        for tag in spec.list("Tag") {
+            let text = |name: &str| tag.text(name).unwrap_or_default().to_owned();
+            tags.push((text("Key"), text("Value")));
+        }
+    }
+    let (now, by) = (w.now, who.arn.clone());
+    let first = Version {
+        number: 1,
+        created: now,
+        by: by.clone(),
+        description: p.text("VersionDescription").map(str::to_owned),
+        data: sent.clone(),
+    };
+    let id = format!("lt-0{}", w.new_hex("template", 16));
+    let template = Template {
+        id: id.clone(),
+        name,
+        created: now,
+        by,
+        default: 1,
+        latest: 1,
+        versions: BTreeMap::from([(1, first)]),
+        tags,
+        tokens: token.map(|t| (t, (print, 1))).into_iter().collect(),
+    };
+    let out = Fields::new().set("launchTemplate", one(&template));
+    w.templates.insert(id, template);
+    Ok(out)
+}
+
+pub(super) fn create_version(w: &mut World, p: &Node, who: &Principal) -> Result<Fields, ApiError> {
+    let id = find(w, p)?;
+    let sent = p
+        .at("LaunchTemplateData")
+        .ok_or_else(|| missing("LaunchTemplateData"))?;
+    data::check(sent)?;
+    let now = w.now;
+    let print = fingerprint(p);
+    let token = p.text("ClientToken").map(str::to_owned);
+    let Some(t) = w.templates.get_mut(&id) else {
+        return Err(no_id(&id));
+    };
+    if let Some(token) = &token
+        && let Some(number) = replay(t, token, &print)?
+        && let Some(v) = t.versions.get(&number)
+    {
+        return Ok(Fields::new().set("launchTemplateVersion", version(t, v)));
+    }
+    let mut merged = match p.text("SourceVersion") {
+        Some(source) => t
+            .resolve(source)
+            .ok_or_else(|| no_version(source, t))?
+            .data
+            .clone(),
+        None => Node::default(),
+    };
+    for (name, member) in &sent.kids {
+        merged.kids.insert(name.clone(), member.clone());
+    }
+    t.latest += 1;
+    let number = t.latest;
+    let row = Version {
+        number,
+        created: now,
+        by: who.arn.clone(),
+        description: p.text("VersionDescription").map(str::to_owned),
+        data: merged,
+    };
+    t.versions.insert(number, row.clone());
+    if let Some(token) = token {
+        t.tokens.insert(token, (print, number));
+    }
+    let out = Fields::new().set("launchTemplateVersion", version(t, &row));
+    let latest: Vec<String> = w.groups.keys().cloned().collect();
+    for name in latest {
+        w.wake_group(&name, now);
+    }
+    Ok(out)
+}
+
+pub(super) fn modify(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
+    let id = find(w, p)?;
+    let wanted = p.text("SetDefaultVersion").or(p.text("DefaultVersion"));
+    let Some(t) = w.templates.get_mut(&id) else {
+        return Err(no_id(&id));
+    };
+    if let Some(text) = wanted {
+        let number = t
+            .resolve(text)
+            .map(|v| v.number)
+            .ok_or_else(|| no_version(text, t))?;
+        t.default = number;
+    }
+    Ok(Fields::new().set("launchTemplate", one(t)))
+}
+
+pub(super) fn delete_versions(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
+    let id = find(w, p)?;
+    let wanted = p.texts("LaunchTemplateVersion");
+    if wanted.is_empty() {
+        return Err(missing("LaunchTemplateVersion"));
+    }
+    let Some(t) = w.templates.get_mut(&id) else {
+        return Err(no_id(&id));
+    };
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for text in wanted {
+        let base = Fields::new()
+            .set("launchTemplateId", &t.id)
+            .set("launchTemplateName", &t.name);
+        let refuse = |base: Fields, code: &str, message: String| {
+            base.set("versionNumber", text.parse::<u64>().unwrap_or(0))
+                .set(
+                    "responseError",
+                    Fields::new().set("code", code).set("message", message),
+                )
+        };
+        match text.parse::<u64>() {
+            Ok(n) if n == t.default => failed.push(refuse(
+                base,
+                "unexpectedError",
+                format!(
+                    "Cannot delete default version {n} of launch template {}",
+                    t.id
+                ),
+            )),
+            Ok(n) if t.versions.remove(&n).is_some() => done.push(base.set("versionNumber", n)),
+            _ => failed.push(refuse(
+                base,
+                "launchTemplateVersionDoesNotExist",
+                format!("The specified launch template version {text} does not exist"),
+            )),
+        }
+    }
+    Ok(Fields::new()
+        .items("successfullyDeletedLaunchTemplateVersionSet", done)
+        .items("unsuccessfullyDeletedLaunchTemplateVersionSet", failed))
+}

@@ -1,0 +1,26 @@
+//! The simulator from outside: raw HTTP against a world whose clock is stepped by hand.
+//!
+//! **Invariant:** no sleeps and no SDK; what is checked is what stands on the wire.
+
+#[path = "it/boot.rs"]
+mod boot;
+#[path = "it/capacity.rs"]
+mod capacity;
+#[path = "it/client.rs"]
+mod client;
+#[path = "it/controls.rs"]
+mod controls;
+#[path = "it/errors.rs"]
+mod errors;
+#[path = "it/faults.rs"]
+mod faults;
+#[path = "it/health.rs"]
+mod health;
+#[path = "it/refresh.rs"]
+mod refresh;
+#[path = "it/rollback.rs"]
+mod rollback;
+#[path = "it/settles.rs"]
+mod settles;
+#[path = "it/templates.rs"]
+mod templates;

@@ -1,0 +1,457 @@
+//! Changes: preview, request, approve, reject, cancel, force-close.
+
+use serde_json::json;
+
+use super::{App, aws_problem};
+use crate::aws::Priority;
+use crate::domain::access::{Act, Actor, ActorKind, Facts as GateFacts, Permit};
+use crate::domain::application::free_text;
+use crate::domain::change::{Intent, Kind, Lane, Progress, State, Undo};
+use crate::domain::environment::Environment;
+use crate::domain::plan::{self, Plan};
+use crate::domain::problem::Problem;
+use crate::domain::canonical;
+use crate::store::changes::{Approval, Change};
+use crate::store::{NewEntry, StoreError};
+
+/// What to do when another change is in the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBusy {
+    /// Say which.
+    #[default]
+    Refuse,
+    /// Queue behind it.
+    Wait,
+}
+
+/// How a running change is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CancelMode {
+    /// Leave it where it is.
+    Stop,
+    /// Take it back.
+    Undo,
+}
+
+/// A request with its wrapping.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is asked for.
+    pub intent: Intent,
+    /// Why.
+    pub reason: Option<String>,
+    /// When something is in the way.
+    pub on_busy: OnBusy,
+    /// Idempotency key, where one was given.
+    pub key: Option<String>,
+}
+
+const HOUR_MS: i64 = 3_600_000;
+/// Longest that a queued change waits for its turn (wall clock).
+const QUEUE_MS: i64 = 6 * HOUR_MS;
+/// Fresh reads behind a person's request end after this.
+const LOOK_SECONDS: u64 = 20;
+
+/// Does this change wait for another person? Rolling back, and raising within the policy, do not.
+pub(crate) fn needs_approval(env: &Environment, intent: &Intent) -> bool {
+    let raises = matches!(intent, Intent::Capacity { .. }) && intent.lane() == Lane::Side;
+    env.protected && intent.kind() != Kind::Rollback && !raises
+}
+
+impl App {
+    /// Plans without effect.
+    ///
+    /// # Errors
+    /// As [`plan::plan`], or `Unavailable`.
+    pub async fn preview_change(&self, actor: &Actor, env: &Environment, intent: &Intent) -> Result<Plan, Problem> {
+        self.gate(actor, &Act::Request(intent.kind()), env, GateFacts::default()).await?;
+        self.fresh_plan(env, intent).await
+    }
+
+    /// A plan on fresh reads.
+    async fn fresh_plan(&self, env: &Environment, intent: &Intent) -> Result<Plan, Problem> {
+        let work = async {
+            let cloud = self.cloud(env, super::look::OBSERVER).await.map_err(|e| aws_problem(&e))?;
+            let obs = self.look(env, &cloud, Priority::Act).await.map_err(|e| aws_problem(&e))?;
+            let facts = self.facts(env, intent, &obs, &cloud).await?;
+            plan::plan(intent, env, &facts, &obs)
+        };
+        match tokio::time::timeout(std::time::Duration::from_secs(LOOK_SECONDS), work).await {
+            Ok(result) => result,
+            Err(_) => Err(Problem::Unavailable("AWS does not answer now. Nothing was changed. Try again in a moment.".into(), 10)),
+        }
+    }
+
+    /// Asks for a change. Returns it; for a key that was used before, the change that it made then.
+    ///
+    /// # Errors
+    /// `Invalid` naming each field, `Conflict` naming what is in the way, `Forbidden`, `Unavailable`.
+    pub async fn request_change(&self, actor: &Actor, env: &Environment, request: Request) -> Result<Change, Problem> {
+        if let Some(reason) = &request.reason {
+            free_text("reason", reason, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
+        }
+        let body_hash = canonical::hash(&json!({"env": env.scope(), "intent": request.intent, "reason": request.reason, "on_busy": request.on_busy}));
+        if let Some(key) = &request.key {
+            if key.is_empty() || key.len() > 200 || key.chars().any(char::is_control) {
+                return Err(Problem::field("Idempotency-Key", "must be 1 to 200 printable characters"));
+            }
+            if let Some(known) = self.known_key(actor, key, &body_hash).await? {
+                return Ok(known);
+            }
+        }
+        let lane = request.intent.lane();
+        let kind = request.intent.kind();
+        let running = self.store.find_running(env.id, lane).await?;
+        // Rolling back while a deploy runs is that deploy's undo: the fastest path, never queued.
+        if kind == Kind::Rollback
+            && let Some(deploy) = running.as_ref().filter(|c| matches!(c.kind, Kind::Deploy))
+        {
+            self.gate(actor, &Act::Request(kind), env, GateFacts::default()).await?;
+            return self.cancel_change(actor, env, deploy.number, CancelMode::Undo, request.reason).await;
+        }
+        let open = self.store.list_open(env.id, lane).await?;
+        let busy = match request.on_busy {
+            OnBusy::Wait => None,
+            OnBusy::Refuse => open.first().map(in_the_way),
+        };
+        let permit = self.gate(actor, &Act::Request(kind), env, GateFacts { busy, ..GateFacts::default() }).await?;
+        let plan = self.fresh_plan(env, &request.intent).await?;
+        let refusals = plan.refusals();
+        if !refusals.is_empty() {
+            return Err(Problem::Invalid(refusals));
+        }
+        let result = self.insert_request(&permit, env, request.clone(), plan, body_hash.clone()).await;
+        match (result, &request.key) {
+            // The same key raced with us: the first one made the change.
+            (Err(StoreError::Duplicate | StoreError::Refused(_)), Some(key)) if self.known_key(actor, key, &body_hash).await?.is_some() => {
+                self.known_key(actor, key, &body_hash).await?.ok_or_else(|| Problem::Internal("a key vanished".into()))
+            }
+            (Ok(change), _) => {
+                self.wake.notify_one();
+                Ok(change)
+            }
+            (Err(e), _) => Err(e.into()),
+        }
+    }
+
+    async fn known_key(&self, actor: &Actor, key: &str, body_hash: &str) -> Result<Option<Change>, Problem> {
+        let Some((hash, number)) = self.store.find_idempotent(&actor.name, key).await? else { return Ok(None) };
+        if hash != body_hash {
+            return Err(Problem::Invalid(vec![crate::domain::problem::FieldError::new(
+                "Idempotency-Key",
+                format!("was used for another request, which made #{number}. Use a new key for a new request"),
+            )]));
+        }
+        Ok(self.store.find_change(number).await?)
+    }
+
+    async fn insert_request(&self, permit: &Permit, env: &Environment, request: Request, plan: Plan, body_hash: String) -> Result<Change, StoreError> {
+        let (env, wall, cloud) = (env.clone(), self.clocks.wall(), self.clocks.cloud());
+        let actor = permit.actor().name.clone();
+        let lane = request.intent.lane();
+        self.store
+            .write_with(permit, move |tx| {
+                Box::pin(async move {
+                    if request.on_busy == OnBusy::Refuse
+                        && let Some(first) = tx.first_open(env.id, lane).await?
+                    {
+                        let (number, sentence) = in_the_way(&first);
+                        return Err(Problem::busy(sentence, number).into());
+                    }
+                    let number = tx.number("change").await?;
+                    let protected = needs_approval(&env, &request.intent);
+                    let rollback_of = if request.intent.kind() == Kind::Rollback { tx.change_of_release(env.id, env.release).await? } else { None };
+                    let mut change = Change {
+                        number,
+                        env: env.id,
+                        app: env.app.clone(),
+                        env_name: env.name.clone(),
+                        kind: request.intent.kind(),
+                        lane,
+                        state: if protected { State::AwaitingApproval } else { State::Queued },
+                        version: 1,
+                        release: plan.bound.release,
+                        plan_hash: plan.hash(),
+                        progress: Progress::default(),
+                        sentence: String::new(),
+                        requested_by: actor.clone(),
+                        reason: request.reason.clone(),
+                        template_version: None,
+                        protected,
+                        rollback_of,
+                        rolled_back_by: None,
+                        created_at: wall,
+                        started_at: None,
+                        finished_at: None,
+                        expires_at: Some(wall + if protected { env.policy.approval_hours * HOUR_MS } else { QUEUE_MS }),
+                        due_at: cloud,
+                        intent: request.intent,
+                        plan,
+                    };
+                    change.sentence = if protected {
+                        format!("{} Waits for the approval of another person.", change.plan.sentence)
+                    } else {
+                        format!("{} Waits for its turn.", change.plan.sentence)
+                    };
+                    tx.audit(
+                        NewEntry::done()
+                            .change(number)
+                            .before(&json!(change.plan.diff.iter().map(|d| (d.field.clone(), d.before.clone())).collect::<std::collections::BTreeMap<_, _>>()))
+                            .after(&json!({
+                                "set": change.plan.diff.iter().map(|d| (d.field.clone(), d.after.clone())).collect::<std::collections::BTreeMap<_, _>>(),
+                                "plan_hash": change.plan_hash,
+                                "state": change.state.name(),
+                            }))
+                            .reason(change.reason.clone()),
+                    )
+                    .await?;
+                    tx.insert_change(&change).await?;
+                    if let Some(key) = &request.key {
+                        tx.insert_idempotent(&actor, key, &body_hash, number).await?;
+                    }
+                    tx.event(&change.topic(), Some(number), Some(&format!("{actor} asked for it: {}", change.sentence))).await?;
+                    tx.event(&format!("env-{}", env.id), None, None).await?;
+                    Ok(change)
+                })
+            })
+            .await
+    }
+
+    /// Approves a change for the plan that the caller saw.
+    ///
+    /// # Errors
+    /// `Forbidden` for the requester and for tokens; `Conflict` when the plan moved, the state does not wait for it, or the
+    /// caller decided already.
+    pub async fn approve_change(&self, actor: &Actor, env: &Environment, number: i64, plan_hash: &str, comment: Option<String>) -> Result<Change, Problem> {
+        self.decide_change(actor, env, number, Some(plan_hash), comment).await
+    }
+
+    /// Rejects a change.
+    ///
+    /// # Errors
+    /// `Forbidden`, or `Conflict` when the state does not wait for a decision.
+    pub async fn reject_change(&self, actor: &Actor, env: &Environment, number: i64, reason: String) -> Result<Change, Problem> {
+        if reason.trim().is_empty() {
+            return Err(Problem::field("reason", "say why, so that the requester knows what to change"));
+        }
+        self.decide_change(actor, env, number, None, Some(reason)).await
+    }
+
+    async fn decide_change(&self, actor: &Actor, env: &Environment, number: i64, plan_hash: Option<&str>, comment: Option<String>) -> Result<Change, Problem> {
+        if let Some(text) = &comment {
+            free_text(if plan_hash.is_some() { "comment" } else { "reason" }, text, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
+        }
+        let change = self.store.find_change(number).await?.filter(|c| c.env == env.id).ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let approves = plan_hash.is_some();
+        let decided = self.store.list_approvals(number).await?.into_iter().filter(|a| a.plan_hash == change.plan_hash).map(|a| a.person).collect();
+        let facts = GateFacts {
+            authors: vec![change.requested_by.clone()],
+            decided,
+            hashes: plan_hash.map(|h| (h.to_owned(), change.plan_hash.clone())),
+            state_refuses: (change.state != State::AwaitingApproval).then(|| format!("#{number} is {} and waits for no decision.", change.state.name())),
+            ..GateFacts::default()
+        };
+        let act = if approves { Act::Approve } else { Act::Reject };
+        let permit = self.gate(actor, &act, env, facts).await?;
+        let (wanted, cloud, person) = (env.policy.approvals, self.clocks.cloud(), actor.name.clone());
+        let seen = change.plan_hash.clone();
+        let entry = NewEntry::done().change(number).after(&json!({"plan_hash": seen})).reason(comment.clone());
+        let result = self
+            .store
+            .write(&permit, entry, move |tx| {
+                Box::pin(async move {
+                    let mut c = tx.get_change(number).await?;
+                    // The state, again, inside the transaction: of an approval and a rejection at once, one counts.
+                    if c.state != State::AwaitingApproval || c.plan_hash != seen {
+                        return Err(StoreError::Moved);
+                    }
+                    let now = tx.now();
+                    let approval = Approval {
+                        person: person.clone(),
+                        decision: if approves { "approve" } else { "reject" }.into(),
+                        plan_hash: seen.clone(),
+                        comment,
+                        at: now,
+                    };
+                    tx.insert_approval(number, &approval).await?;
+                    if approves {
+                        let count = i64::try_from(tx.approvers(number, &seen).await?.len()).unwrap_or(0);
+                        if count >= wanted {
+                            c.state = State::Queued;
+                            c.due_at = cloud;
+                            c.sentence = format!("{} Approved by {person}; waits for its turn.", c.plan.sentence);
+                        } else {
+                            c.sentence = format!("{} {count} of {wanted} approvals.", c.plan.sentence);
+                        }
+                    } else {
+                        c.state = State::Rejected;
+                        c.finished_at = Some(now);
+                        c.sentence = format!("Rejected by {person}: {}", approval.comment.as_deref().unwrap_or("no reason given"));
+                    }
+                    tx.set_change(&mut c).await?;
+                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
+                    tx.event(&format!("env-{}", c.env), None, None).await?;
+                    Ok(c)
+                })
+            })
+            .await?;
+        self.wake.notify_one();
+        Ok(result)
+    }
+
+    /// Cancels a change: at once where nothing was sent, else by stopping or undoing what runs.
+    ///
+    /// # Errors
+    /// `Forbidden`, or `Conflict` when it is finished.
+    pub async fn cancel_change(&self, actor: &Actor, env: &Environment, number: i64, mode: CancelMode, reason: Option<String>) -> Result<Change, Problem> {
+        if let Some(text) = &reason {
+            free_text("reason", text, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
+        }
+        let change = self.store.find_change(number).await?.filter(|c| c.env == env.id).ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let facts = GateFacts { state_refuses: change.state.is_final().then(|| format!("#{number} is finished: {}.", change.state.name())), ..GateFacts::default() };
+        let permit = self.gate(actor, &Act::Cancel, env, facts).await?;
+        let (cloud, who) = (self.clocks.cloud(), actor.name.clone());
+        let entry = NewEntry::done().change(number).before(&json!({"state": change.state.name()})).after(&json!({"mode": mode})).reason(reason.clone());
+        let result = self
+            .store
+            .write(&permit, entry, move |tx| {
+                Box::pin(async move {
+                    let mut c = tx.get_change(number).await?;
+                    if c.state.is_final() {
+                        return Err(Problem::conflict(format!("#{number} is finished: {}.", c.state.name())).into());
+                    }
+                    let now = tx.now();
+                    if c.state.holds_lane() {
+                        let why = reason.map_or_else(|| format!("{who} asked for it."), |r| format!("{who}: {r}"));
+                        let order = Undo { by: who.clone(), why, at: cloud };
+                        match mode {
+                            // A later human command wins; a second click changes nothing.
+                            CancelMode::Undo if c.progress.undo.is_none() => {
+                                c.progress.undo = Some(order);
+                                c.progress.stop = None;
+                                c.progress.proofs = 0;
+                                c.state = State::Undoing;
+                                c.sentence = format!("{who} takes it back.");
+                            }
+                            CancelMode::Stop if c.progress.undo.is_none() && c.progress.stop.is_none() => {
+                                c.progress.stop = Some(order);
+                                c.state = State::Cancelling;
+                                c.sentence = format!("{who} stops it where it is.");
+                            }
+                            _ => return Ok(c),
+                        }
+                        c.due_at = cloud;
+                    } else {
+                        c.state = State::Cancelled;
+                        c.finished_at = Some(now);
+                        c.sentence = format!("Cancelled by {who} before anything was sent to AWS.");
+                    }
+                    tx.set_change(&mut c).await?;
+                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
+                    tx.event(&format!("env-{}", c.env), None, None).await?;
+                    Ok(c)
+                })
+            })
+            .await?;
+        self.wake.notify_one();
+        Ok(result)
+    }
+
+    /// Ends a change by hand. The page then says what AWS still does.
+    ///
+    /// # Errors
+    /// `Forbidden` unless admin, `Conflict` when it is finished.
+    pub async fn force_close(&self, actor: &Actor, env: &Environment, number: i64, reason: String) -> Result<Change, Problem> {
+        if reason.trim().is_empty() {
+            return Err(Problem::field("reason", "say why: this goes into the audit"));
+        }
+        free_text("reason", &reason, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
+        let change = self.store.find_change(number).await?.filter(|c| c.env == env.id).ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let facts = GateFacts { state_refuses: change.state.is_final().then(|| format!("#{number} is finished: {}.", change.state.name())), ..GateFacts::default() };
+        let permit = self.gate(actor, &Act::ForceClose, env, facts).await?;
+        let still = match self.store.find_observation(env.id).await?.and_then(|l| l.observation.active_refresh().cloned()) {
+            Some(r) => format!("AWS still works on the refresh {} ({}).", r.id, r.status),
+            None => "AWS showed no running refresh at the last look.".into(),
+        };
+        let who = actor.name.clone();
+        let entry = NewEntry::done().change(number).before(&json!({"state": change.state.name()})).after(&json!({"state": "failed"})).reason(Some(reason.clone()));
+        Ok(self
+            .store
+            .write(&permit, entry, move |tx| {
+                Box::pin(async move {
+                    let mut c = tx.get_change(number).await?;
+                    if c.state.is_final() {
+                        return Err(Problem::conflict(format!("#{number} is finished: {}.", c.state.name())).into());
+                    }
+                    c.state = State::Failed;
+                    c.finished_at = Some(tx.now());
+                    c.sentence = format!("Force-closed by {who}: {reason} {still}");
+                    tx.end_step(number, "failed", &c.sentence).await?;
+                    tx.set_change(&mut c).await?;
+                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
+                    tx.event(&format!("env-{}", c.env), None, None).await?;
+                    Ok(c)
+                })
+            })
+            .await?)
+    }
+
+    /// Lets waiting changes lapse (wall clock).
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn expire_changes(&self) -> Result<usize, Problem> {
+        let lapsed = self.store.list_lapsed().await?;
+        let count = lapsed.len();
+        for change in lapsed {
+            let permit = Permit::engine("change.expire", &change.scope());
+            let entry = NewEntry::done().change(change.number).before(&json!({"state": change.state.name()})).after(&json!({"state": "expired"}));
+            let number = change.number;
+            let done = self
+                .store
+                .write(&permit, entry, move |tx| {
+                    Box::pin(async move {
+                        let mut c = tx.get_change(number).await?;
+                        if c.state.holds_lane() || c.state.is_final() {
+                            return Err(StoreError::Moved);
+                        }
+                        c.sentence = if c.state == State::AwaitingApproval { "Expired: nobody decided in time." } else { "Expired: its turn did not come in time." }.into();
+                        c.state = State::Expired;
+                        c.finished_at = Some(tx.now());
+                        tx.set_change(&mut c).await?;
+                        tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
+                        tx.event(&format!("env-{}", c.env), None, None).await
+                    })
+                })
+                .await;
+            match done {
+                Ok(()) | Err(StoreError::Moved) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(count)
+    }
+
+    /// May this person still stand behind an approval or a request? Checked again at the start.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub(crate) async fn still_has(&self, name: &str, scope: &str, role: crate::domain::access::Role) -> Result<bool, Problem> {
+        if let Some(token) = name.strip_prefix("token:") {
+            let now = self.clocks.wall();
+            return Ok(self.store.find_token_by_name(token).await?.is_some_and(|t| t.revoked_at.is_none() && t.expires_at > now));
+        }
+        if name.starts_with("host:") {
+            return Ok(true);
+        }
+        let Some(person) = self.store.find_person(name).await?.filter(|p| p.disabled_at.is_none()) else { return Ok(false) };
+        let actor = Actor { kind: ActorKind::Person, name: person.name, id: person.id, grants: self.store.grants(person.id).await?, origin: crate::domain::access::Origin::default() };
+        Ok(actor.has(role, scope))
+    }
+}
+
+fn in_the_way(c: &Change) -> (i64, String) {
+    (c.number, format!("#{} ({}, {}) is in the way: {} Wait for its end, cancel it, or send on_busy \"wait\".", c.number, c.kind.name(), c.state.name(), c.sentence))
+}

@@ -1,0 +1,52 @@
+//! The one gate: reads what the decision needs, then lets [`domain::access::decide`](crate::domain::access::decide) decide.
+
+use super::App;
+use crate::domain::access::{Act, Actor, Facts, On, Permit, decide};
+use crate::domain::environment::Environment;
+use crate::domain::problem::Problem;
+use crate::store::NewEntry;
+
+impl App {
+    /// Passes the gate for an act on an environment.
+    ///
+    /// # Errors
+    /// As [`decide`].
+    pub async fn gate(&self, actor: &Actor, act: &Act, env: &Environment, mut facts: Facts) -> Result<Permit, Problem> {
+        facts.protected = env.protected;
+        facts.second_admin = self.store.count_admins().await? > 1;
+        decide(actor, act, &On::Environment(&env.scope()), &facts)
+    }
+
+    /// An environment that the actor may see.
+    ///
+    /// # Errors
+    /// `NotFound` for what is not there, and for what is not for this actor's eyes.
+    pub async fn visible(&self, actor: &Actor, app: &str, env: &str) -> Result<Environment, Problem> {
+        let scope = format!("{app}/{env}");
+        // The gate first: the answer to a stranger must not depend on what exists.
+        decide(actor, &Act::View, &On::Environment(&scope), &Facts::default())?;
+        self.store
+            .find_environment(app, env)
+            .await?
+            .ok_or_else(|| Problem::NotFound(format!("There is no {scope} here that you may see.")))
+    }
+
+    /// Writes a refused request to the audit. Reads are not audited, and neither is what nobody we know asked for.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn audit_refusal(&self, actor: &Actor, action: &str, target: &str, problem: &Problem) -> Result<(), Problem> {
+        let permit = Permit::witness(actor, action, target);
+        let entry = NewEntry::done().result("refused").reason(Some(format!("{} {}", problem.status(), problem.detail())));
+        self.store.write(&permit, entry, |_| Box::pin(async { Ok(()) })).await?;
+        Ok(())
+    }
+
+    /// Writes an entry for something that changes nothing else, such as an export.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn record(&self, permit: &Permit, entry: NewEntry) -> Result<(), Problem> {
+        Ok(self.store.write(permit, entry, |_| Box::pin(async { Ok(()) })).await?)
+    }
+}

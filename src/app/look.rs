@@ -1,0 +1,110 @@
+//! One look at an environment: what AWS says of its group, put together and kept as the local copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::App;
+use crate::aws::{AwsError, Cloud, Priority};
+use crate::domain::environment::Environment;
+use crate::domain::observation::{LaunchSource, Observation, TargetHealth, TemplateVersion};
+
+/// Session name of the observer, as CloudTrail shows it.
+pub const OBSERVER: &str = "fleetgate-observer";
+/// Refreshes read at one look: ours is among the newest.
+const REFRESHES: usize = 20;
+/// Activities read at one look.
+const ACTIVITIES: usize = 20;
+/// Mark in `rest` of the version that `$Default` resolves to.
+const DEFAULT_MARK: &str = "fleetgate.default";
+
+impl App {
+    /// Clients for an environment under a session name.
+    ///
+    /// # Errors
+    /// `Invalid` for a region or role that can not be.
+    pub async fn cloud(&self, env: &Environment, session: &str) -> Result<Cloud, AwsError> {
+        self.aws.cloud(&Self::place(env), session).await
+    }
+
+    /// Looks at an environment and keeps what was seen.
+    ///
+    /// # Errors
+    /// Of AWS; the miss is noted beside the local copy.
+    pub async fn look(&self, env: &Environment, cloud: &Cloud, priority: Priority) -> Result<Observation, AwsError> {
+        match self.observe(env, cloud, priority).await {
+            Ok(obs) => {
+                if let Err(error) = self.store.keep_observation(env.id, obs.clone()).await {
+                    tracing::warn!(%error, env = env.id, "the look could not be kept");
+                }
+                Ok(obs)
+            }
+            Err(e) => {
+                if let Err(error) = self.store.miss_observation(env.id, e.to_string()).await {
+                    tracing::warn!(%error, env = env.id, "the missed look could not be noted");
+                }
+                Err(e)
+            }
+        }
+    }
+
+    /// What AWS says now, without keeping it.
+    ///
+    /// # Errors
+    /// Of AWS.
+    pub async fn observe(&self, env: &Environment, cloud: &Cloud, priority: Priority) -> Result<Observation, AwsError> {
+        let at = self.clocks.cloud();
+        let mut obs = Observation { at, group: cloud.group(priority, &env.asg).await?, health: Vec::new(), refreshes: Vec::new(), activities: Vec::new(), versions: BTreeMap::new() };
+        let Some(group) = &obs.group else { return Ok(obs) };
+        if !group.target_group_arns.is_empty() {
+            for target_group in cloud.target_groups(priority, &group.target_group_arns).await? {
+                let targets = if target_group.has_listener { cloud.target_states(priority, &target_group.arn).await? } else { BTreeMap::new() };
+                obs.health.push(TargetHealth { group: target_group, targets });
+            }
+        }
+        obs.refreshes = cloud.refreshes(priority, &env.asg, REFRESHES).await?;
+        obs.activities = cloud.activities(priority, &env.asg, ACTIVITIES).await?;
+        let (LaunchSource::Template(template) | LaunchSource::Mixed { template: Some(template) }) = &group.launch else { return Ok(obs) };
+        let mut numbers: BTreeSet<i64> = group.instances.iter().filter(|i| i.template_id.as_ref() == Some(&template.id)).filter_map(|i| i.template_version).collect();
+        match template.number() {
+            Some(n) => {
+                numbers.insert(n);
+            }
+            None => {
+                let alias = if template.version.is_empty() { "$Default" } else { &template.version };
+                if let Some(mut version) = cloud.template_version(priority, &template.id, alias).await? {
+                    if alias == "$Default" {
+                        version.rest.insert(DEFAULT_MARK.into(), "1".into());
+                    }
+                    obs.versions.insert(version.number, version);
+                }
+            }
+        }
+        let id = template.id.clone();
+        for n in numbers {
+            if obs.versions.contains_key(&n) {
+                continue;
+            }
+            if let Some(version) = self.template_version(env, cloud, priority, &id, n).await? {
+                obs.versions.insert(n, version);
+            }
+        }
+        Ok(obs)
+    }
+
+    /// A numbered template version, from the local copy where it was read before: versions never change.
+    ///
+    /// # Errors
+    /// Of AWS.
+    pub(crate) async fn template_version(&self, env: &Environment, cloud: &Cloud, priority: Priority, template: &str, number: i64) -> Result<Option<TemplateVersion>, AwsError> {
+        let place = format!("{}/{}", env.account, env.region);
+        if let Ok(Some(known)) = self.store.find_template_version(&place, template, number).await {
+            return Ok(Some(known));
+        }
+        let found = cloud.template_version(priority, template, &number.to_string()).await?;
+        if let Some(version) = &found
+            && let Err(error) = self.store.keep_template_version(&place, version).await
+        {
+            tracing::warn!(%error, "a template version could not be kept");
+        }
+        Ok(found)
+    }
+}

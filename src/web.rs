@@ -1,0 +1,140 @@
+//! HTTP: the route table, sessions, problem documents, headers.
+//!
+//! **Invariant:** every route stands in [`ROUTES`] with its access level; one that is not there does not exist. No GET makes an
+//! AWS call, but for lists of images, which name one counted read.
+
+pub mod error;
+pub mod health;
+pub mod home;
+pub mod login;
+pub mod session;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware;
+use axum::routing::{MethodRouter, get, post};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::api;
+use crate::app::App;
+
+/// Largest request body in bytes.
+pub const LARGEST_BODY: usize = 262_144;
+
+/// State of every handler.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The use cases.
+    pub app: App,
+    /// Ends streams at shutdown.
+    pub stop: CancellationToken,
+    /// `/healthz` and `/readyz` are here too, because there is no private listener.
+    pub health_here: bool,
+}
+
+/// Who may call a route at all. What they may do there is the gate's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone.
+    Public,
+    /// A signed-in person or an API token.
+    Caller,
+    /// A signed-in person.
+    Person,
+}
+
+/// One route.
+pub struct Route {
+    /// Method, upper case.
+    pub method: &'static str,
+    /// Path with `{parameters}`.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    handler: fn() -> MethodRouter<Site>,
+}
+
+macro_rules! route {
+    ($method:literal $verb:ident $path:literal $access:ident $handler:path) => {
+        Route { method: $method, path: $path, access: Access::$access, handler: || $verb($handler) }
+    };
+}
+
+/// The whole site.
+pub const ROUTES: &[Route] = &[
+    route!("GET" get "/" Public home::show),
+    route!("POST" post "/login" Public login::create),
+    route!("POST" post "/logout" Person login::delete),
+    route!("GET" get "/api/openapi.json" Public api::openapi),
+    route!("GET" get "/api/v1/me" Caller api::me::show),
+    route!("GET" get "/api/v1/environments" Caller api::environments::list),
+    route!("POST" post "/api/v1/apps" Caller api::applications::create),
+    route!("POST" post "/api/v1/apps/{app}/environments" Caller api::environments::create),
+    route!("GET" get "/api/v1/apps/{app}/environments/{env}" Caller api::environments::show),
+    route!("GET" get "/api/v1/apps/{app}/images" Caller api::releases::images),
+    route!("GET" get "/api/v1/apps/{app}/releases" Caller api::releases::list),
+    route!("POST" post "/api/v1/apps/{app}/releases" Caller api::releases::create),
+    route!("POST" post "/api/v1/apps/{app}/environments/{env}/changes/preview" Caller api::changes::preview),
+    route!("POST" post "/api/v1/apps/{app}/environments/{env}/changes" Caller api::changes::create),
+    route!("GET" get "/api/v1/changes" Caller api::changes::list),
+    route!("GET" get "/api/v1/changes/{number}" Caller api::changes::show),
+    route!("GET" get "/api/v1/changes/{number}/events" Caller api::changes::events),
+    route!("POST" post "/api/v1/changes/{number}/approve" Caller api::changes::approve),
+    route!("POST" post "/api/v1/changes/{number}/reject" Caller api::changes::reject),
+    route!("POST" post "/api/v1/changes/{number}/cancel" Caller api::changes::cancel),
+    route!("POST" post "/api/v1/changes/{number}/force-close" Caller api::changes::force_close),
+    route!("GET" get "/api/v1/audit" Caller api::audit::list),
+    route!("GET" get "/api/v1/audit/export" Caller api::audit::export),
+];
+
+/// The public site. `public_url` is where browsers reach it: `scheme://host[:port]`.
+///
+/// # Errors
+/// The public URL is not one.
+pub fn router(site: Site, public_url: &str) -> anyhow::Result<Router> {
+    let mut routes = Router::new();
+    for r in ROUTES {
+        let handler = (r.handler)();
+        let guarded = match r.access {
+            Access::Public => handler.route_layer(middleware::from_fn_with_state(site.clone(), session::public)),
+            Access::Caller => handler.route_layer(middleware::from_fn_with_state(site.clone(), session::caller)),
+            Access::Person => handler.route_layer(middleware::from_fn_with_state(site.clone(), session::person)),
+        };
+        routes = routes.route(r.path, guarded);
+    }
+    if site.health_here {
+        routes = routes.merge(health::probes());
+    }
+    let csrf = CsrfLayer::new()
+        .add_trusted_origin(public_url)
+        .map_err(|e| anyhow::anyhow!("public URL `{public_url}`: {e}"))?
+        .with_rejection_response(|_| error::forged());
+    let header = |name: HeaderName, value: &'static str| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let id = HeaderName::from_static("x-request-id");
+    Ok(routes
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .with_state(site)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(csrf)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(error::name_request))
+        .layer(PropagateRequestIdLayer::new(id.clone()))
+        .layer(SetRequestIdLayer::new(id.clone(), MakeRequestUuid))
+        // A request id from outside would let a caller forge the trail: ours always.
+        .layer(middleware::from_fn(error::drop_request_id))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "same-origin"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(header(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(header(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        .layer(header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
+        )))
+}

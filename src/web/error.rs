@@ -1,0 +1,135 @@
+//! Problem documents (RFC 9457): one shape for every error, with the request's id.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tower_http::request_id::RequestId;
+
+use crate::domain::problem::{FieldError, Problem};
+
+/// The body of an error.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Document {
+    /// `about:blank`: the status says the kind.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The status in words.
+    pub title: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// One sentence: what is wrong, and the way out.
+    pub detail: String,
+    /// Fields that need a change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// The change that is in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<i64>,
+    /// Finds this request in the log and in the audit.
+    pub request_id: String,
+}
+
+/// A problem on its way out. Kept in the response's extensions, so that the audit sees it.
+#[derive(Clone, Debug)]
+pub struct Refused(pub Problem);
+
+/// A handler's error.
+#[derive(Debug)]
+pub struct ApiError(pub Problem);
+
+impl<T: Into<Problem>> From<T> for ApiError {
+    fn from(e: T) -> Self {
+        Self(e.into())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        respond(self.0)
+    }
+}
+
+/// The response for a problem; [`name_request`] adds the body with the request's id.
+pub fn respond(problem: Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Problem::Internal(inner) = &problem {
+        tracing::error!(error = %inner, "internal error");
+    }
+    let mut response = status.into_response();
+    if let Problem::Unavailable(_, seconds) | Problem::TooMany(_, seconds) = &problem {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response.extensions_mut().insert(Refused(problem));
+    response
+}
+
+/// Gives every problem its document. Outside the routes, so that nothing leaves without one.
+pub async fn name_request(request: Request, next: Next) -> Response {
+    let id = request_id(request.extensions());
+    let response = next.run(request).await;
+    let problem = match response.extensions().get::<Refused>() {
+        Some(Refused(p)) => p.clone(),
+        // What the framework refused by itself.
+        None if response.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        None if response.status() == StatusCode::BAD_REQUEST && is_plain(response.headers()) => Problem::Malformed("The request can not be read.".into()),
+        None => return response,
+    };
+    let status = response.status();
+    let (errors, change) = match &problem {
+        Problem::Invalid(fields) => (fields.clone(), None),
+        Problem::Conflict { fields, number, .. } => (fields.clone(), *number),
+        _ => (Vec::new(), None),
+    };
+    let document = Document { kind: "about:blank", title: status.canonical_reason().unwrap_or("Error"), status: status.as_u16(), detail: problem.detail(), errors, change, request_id: id };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, serde_json::to_vec(&document).unwrap_or_default().into())
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_none_or(|t| t.as_bytes().starts_with(b"text/plain"))
+}
+
+/// The id that this request has in the log and in the audit.
+pub fn request_id(extensions: &axum::http::Extensions) -> String {
+    extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-").to_owned()
+}
+
+/// Drops a request id that came from outside.
+pub async fn drop_request_id(mut request: Request, next: Next) -> Response {
+    request.headers_mut().remove("x-request-id");
+    next.run(request).await
+}
+
+/// 413.
+pub fn too_large() -> Problem {
+    Problem::TooLarge(format!("The request body may have at most {} KiB.", super::LARGEST_BODY / 1024))
+}
+
+/// 404 for what is no route.
+pub async fn not_found() -> Response {
+    respond(Problem::NotFound("There is no such address here. The API is described at /api/openapi.json.".into()))
+}
+
+/// 405.
+pub async fn method_not_allowed() -> Response {
+    let mut response = respond(Problem::Malformed("This address does not take that method. The API is described at /api/openapi.json.".into()));
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+/// 403 for a request that another site made.
+pub fn forged() -> Response {
+    respond(Problem::Forbidden("This request came from another site, so it was not carried out. Open Fleetgate itself and try again.".into()))
+}
+
+/// 500: a panic ends one request, not the process.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    respond(Problem::Internal("a handler panicked".into()))
+}

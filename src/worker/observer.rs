@@ -1,0 +1,65 @@
+//! Polls AWS for environments that no change is looking at, so that pages render from the local copy.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::app::look::OBSERVER;
+use crate::aws::{ErrorKind, Priority};
+use crate::domain::observation::Millis;
+use crate::domain::problem::Problem;
+
+/// When each environment is looked at next (cloud clock). Lost with the process, and then simply looked at again.
+#[derive(Debug, Default)]
+pub struct Schedule(HashMap<i64, Millis>);
+
+/// Looks at every environment that is due.
+///
+/// # Errors
+/// Of the database. A failed look is noted beside the local copy.
+pub async fn tick(app: &App, schedule: &mut Schedule) -> Result<usize, Problem> {
+    let now = app.clocks.cloud();
+    let mut looked = 0;
+    for env in app.store.list_environments().await? {
+        if schedule.0.get(&env.id).is_some_and(|at| *at > now) {
+            continue;
+        }
+        // A running change looks by itself, more often than this would.
+        let fresh = app.store.find_observation(env.id).await?.is_some_and(|l| now - l.observation.at < app.settings.idle_ms / 2 && l.misses == 0);
+        let mut next = now + app.idle_poll();
+        if !fresh {
+            let look = match app.cloud(&env, OBSERVER).await {
+                Ok(cloud) => app.look(&env, &cloud, Priority::Idle).await,
+                Err(e) => Err(e),
+            };
+            match look {
+                Ok(_) => looked += 1,
+                Err(e) => {
+                    if let ErrorKind::OverBudget { retry_at } = e.kind {
+                        next = retry_at.max(now + 1000);
+                    }
+                    tracing::debug!(env = env.id, operation = e.operation, code = e.code.as_deref(), "an idle look failed");
+                }
+            }
+        }
+        schedule.0.insert(env.id, next);
+    }
+    Ok(looked)
+}
+
+/// Runs until stopped.
+pub async fn run(app: App, stop: CancellationToken) {
+    let mut schedule = Schedule::default();
+    loop {
+        if let Err(problem) = tick(&app, &mut schedule).await {
+            tracing::warn!(%problem, "environments could not be listed");
+        }
+        let pause = app.clocks.real(app.idle_poll() / 4).clamp(Duration::from_millis(200), Duration::from_secs(10));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Deadlines that nobody is working on: requests and approvals that lapse.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::domain::problem::Problem;
+
+/// Sweeps once; returns how many changes lapsed.
+///
+/// # Errors
+/// Of the database.
+pub async fn tick(app: &App) -> Result<usize, Problem> {
+    app.expire_changes().await
+}
+
+/// Runs until stopped.
+pub async fn run(app: App, stop: CancellationToken) {
+    loop {
+        match tick(&app).await {
+            Ok(0) => {}
+            Ok(lapsed) => tracing::info!(lapsed, "changes lapsed"),
+            Err(problem) => tracing::warn!(%problem, "upkeep failed; it is tried again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+        }
+    }
+}

@@ -1,0 +1,202 @@
+"""Counting checks, and two callers of the same simulator: boto3 in this process, the AWS CLI as a process of its own.
+
+Both answer with plain data in one form, so that their answers can be compared: no ResponseMetadata, times in UTC.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import urllib.request
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import botocore.session
+import botocore.utils
+
+import wire
+
+REGION = "ap-south-1"
+SERVICES = ("autoscaling", "ec2", "elbv2", "ecr", "sts")
+
+# The whole environment of both callers: nothing of the host's profile, proxies or instance role can leak in.
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "AKIAORACLE",
+    "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_MAX_ATTEMPTS": "1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_PAGER": "",
+    "NO_PROXY": "127.0.0.1",
+    "LANG": "C.UTF-8",
+    "PATH": os.environ.get("PATH", ""),
+    "HOME": os.environ.get("HOME", "/"),
+}
+
+
+class Checks:
+    """Every expectation is one count; a failed one is printed where it happens and the run goes on."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def that(self, holds, sentence, detail=""):
+        if holds:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"FAILED {sentence}" + (f"\n       {detail}" if detail else ""), flush=True)
+        return bool(holds)
+
+    def equal(self, got, wanted, sentence):
+        return self.that(got == wanted, sentence, f"got    {got!r}\n       wanted {wanted!r}")
+
+
+class Refused(Exception):
+    """AWS's own error answer: its code, HTTP status where the caller shows it, message and exception class."""
+
+    def __init__(self, code, status, message, kind):
+        super().__init__(f"{code} ({status}): {message}")
+        self.code, self.status, self.message, self.kind = code, status, message, kind
+
+
+class Sim:
+    """The simulator's own controls."""
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def control(self, path, body=None, method=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.endpoint}/_sim/{path}", data=data, method=method)
+        with self._opener.open(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def advance(self, seconds):
+        self.control("clock", {"advance_seconds": seconds})
+
+    def until(self, holds, limit, step=5):
+        """Steps the clock until the predicate holds; its value, or None after `limit` simulated seconds."""
+        for _ in range(0, limit, step):
+            value = holds()
+            if value:
+                return value
+            self.advance(step)
+        return holds()
+
+
+def plain(value):
+    """Answers in a form both callers share."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items() if k != "ResponseMetadata"}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.timezone.utc).isoformat()
+    return value
+
+
+class Boto:
+    """boto3; every answer's bytes are also held against the service's model (wire.py), as boto3 drops what it does not know."""
+
+    who = "boto3"
+
+    def __init__(self, endpoint, checks, answers):
+        self._checks, self._answers = checks, answers
+        os.environ.clear()
+        os.environ.update(ENVIRONMENT)
+        config = botocore.config.Config(
+            retries={"total_max_attempts": 1}, proxies={}, connect_timeout=5, read_timeout=30
+        )
+        session = boto3.session.Session(region_name=REGION)
+        self.clients = {s: session.client(s, endpoint_url=endpoint, config=config) for s in SERVICES}
+        for service, client in self.clients.items():
+            client.meta.events.register("before-parse", self._look_at_the_wire)
+        self.called = set()
+
+    def _look_at_the_wire(self, operation_model, response_dict, **_):
+        name = f"{operation_model.service_model.service_name}.{operation_model.name}"
+        problems = wire.problems(operation_model, response_dict)
+        self._checks.that(not problems, f"{name}: the bytes fit the model", "; ".join(problems[:8]))
+
+    def call(self, service, operation, **params):
+        client = self.clients[service]
+        method = getattr(client, botocore.xform_name(operation))
+        try:
+            answer = method(**params)
+        except botocore.exceptions.ClientError as error:
+            meta = error.response["ResponseMetadata"]
+            self._checks.that(meta.get("RequestId"), f"{service}.{operation}: a refusal carries a request id")
+            raise Refused(
+                error.response["Error"]["Code"],
+                meta["HTTPStatusCode"],
+                error.response["Error"].get("Message", ""),
+                type(error).__name__,
+            ) from None
+        self._checks.that(
+            answer["ResponseMetadata"].get("RequestId"), f"{service}.{operation}: an answer carries a request id"
+        )
+        answer = plain(answer)
+        self.called.add((service, operation))
+        self._answers.setdefault((service, operation), []).append(answer)
+        return answer
+
+    def pages(self, service, operation, size, **params):
+        """All pages of this size, put together by boto3."""
+        paginator = self.clients[service].get_paginator(botocore.xform_name(operation))
+        return plain(paginator.paginate(PaginationConfig={"PageSize": size}, **params).build_full_result())
+
+    def output_shape(self, service, operation):
+        return self.clients[service].meta.service_model.operation_model(operation).output_shape
+
+
+class Cli:
+    """The AWS CLI of this virtual environment, fed by --cli-input-json so that both callers send the same parameters."""
+
+    who = "cli"
+
+    def __init__(self, endpoint, checks, models):
+        self._endpoint, self._checks, self._models = endpoint, checks, models
+        self._program = str(pathlib.Path(sys.executable).parent / "aws")
+        self.called = set()
+
+    def _run(self, service, operation, params, extra):
+        command = [self._program, service, botocore.xform_name(operation, "-"), "--endpoint-url", self._endpoint]
+        command += ["--region", REGION, "--output", "json", "--cli-input-json", json.dumps(params), *extra]
+        done = subprocess.run(
+            command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        )
+        if done.returncode != 0:
+            text = done.stderr.strip()
+            # `An error occurred (Code) when calling the Op operation: message`
+            code = text.split("(", 1)[1].split(")", 1)[0] if text.startswith("An error occurred (") else ""
+            raise Refused(code, None, text, f"exit {done.returncode}")
+        return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    def call(self, service, operation, **params):
+        answer = self._run(service, operation, params, ["--no-paginate"])
+        self.called.add((service, operation))
+        return self._timed(answer, self._models.output_shape(service, operation))
+
+    def pages(self, service, operation, size, **params):
+        answer = self._run(service, operation, params, ["--page-size", str(size)])
+        return self._timed(answer, self._models.output_shape(service, operation))
+
+    def _timed(self, value, shape):
+        """The CLI prints times as they stood on the wire; the model says which members are times."""
+        if shape is None or value is None:
+            return value
+        if shape.type_name == "structure" and isinstance(value, dict):
+            return {k: self._timed(v, shape.members.get(k)) for k, v in value.items()}
+        if shape.type_name == "list" and isinstance(value, list):
+            return [self._timed(v, shape.member) for v in value]
+        if shape.type_name == "timestamp":
+            return plain(botocore.utils.parse_timestamp(value))
+        return value

@@ -1,0 +1,153 @@
+"""An answer's bytes against the service's model.
+
+boto3 and the AWS CLI skip an element they do not know and make do without one they miss, so a misspelled member would
+pass unseen: here an unknown element, a scalar that is none, a value outside its enum or a missing required member is a
+problem.
+"""
+
+import json
+import re
+import xml.etree.ElementTree as etree
+
+
+# What AWS itself sends beyond its model.
+BEYOND_THE_MODEL = {"ec2": {"requestId"}}
+
+
+def problems(operation, response):
+    """Sentences on what does not fit; none for a refusal, which errors.py looks at."""
+    if response["status_code"] >= 300:
+        return []
+    found = []
+    protocol = operation.service_model.resolved_protocol
+    if protocol == "json":
+        body = json.loads(response["body"] or b"{}")
+        _json(body, operation.output_shape, "", found)
+        return found
+    root = etree.fromstring(response["body"])
+    if _name(root) != f"{operation.name}Response":
+        found.append(f"the root is {_name(root)}")
+    known = BEYOND_THE_MODEL.get(protocol, set())
+    if protocol == "query":
+        parts = {_name(kid): kid for kid in root}
+        unknown = set(parts) - {f"{operation.name}Result", "ResponseMetadata"}
+        found.extend(f"{name} beside the result" for name in sorted(unknown))
+        if not (parts.get("ResponseMetadata") is not None and parts["ResponseMetadata"].findtext("{*}RequestId")):
+            found.append("no ResponseMetadata/RequestId")
+        root = parts.get(f"{operation.name}Result")
+        if root is None:
+            if operation.output_shape is not None and operation.output_shape.members:
+                found.append("no result element")
+            return found
+    _structure(root, operation.output_shape, "", found, known)
+    return found
+
+
+def _name(element):
+    return element.tag.rsplit("}", 1)[-1]
+
+
+def _structure(element, shape, path, found, known=frozenset()):
+    members = {}
+    for name, member in (shape.members if shape is not None else {}).items():
+        wire_name = member.serialization.get("name", name)
+        if member.type_name == "list" and member.serialization.get("flattened"):
+            wire_name = member.member.serialization.get("name", wire_name)
+        members[wire_name] = (name, member)
+    seen = set()
+    for kid in element:
+        name = _name(kid)
+        if name in known:
+            continue
+        if name not in members:
+            found.append(f"{path}{name} is not in the model")
+            continue
+        member_name, member = members[name]
+        if member_name in seen and not member.serialization.get("flattened"):
+            found.append(f"{path}{name} stands twice")
+        seen.add(member_name)
+        _element(kid, member, f"{path}{member_name}", found)
+    if shape is not None:
+        found.extend(f"{path}{name} is required" for name in shape.required_members if name not in seen)
+
+
+def _element(element, shape, path, found):
+    kind = shape.type_name
+    if kind == "structure":
+        _structure(element, shape, f"{path}.", found)
+    elif kind == "list":
+        if shape.serialization.get("flattened"):
+            _element(element, shape.member, f"{path}[]", found)
+            return
+        wanted = shape.member.serialization.get("name", "member")
+        if element.text and element.text.strip():
+            found.append(f"{path} is a list and holds text")
+        for kid in element:
+            if _name(kid) != wanted:
+                found.append(f"{path} holds {_name(kid)} instead of {wanted}")
+            _element(kid, shape.member, f"{path}[]", found)
+    elif kind == "map":
+        return
+    elif len(element):
+        found.append(f"{path} is a {kind} and holds elements")
+    else:
+        _scalar(element.text or "", shape, path, found)
+
+
+def _scalar(text, shape, path, found):
+    kind = shape.type_name
+    if kind in ("integer", "long") and not re.fullmatch(r"-?\d+", text):
+        found.append(f"{path} is no number: {text!r}")
+    elif kind in ("float", "double") and not re.fullmatch(r"-?\d+(\.\d+)?([eE]-?\d+)?", text):
+        found.append(f"{path} is no number: {text!r}")
+    elif kind == "boolean" and text not in ("true", "false"):
+        found.append(f"{path} is no boolean: {text!r}")
+    elif kind == "timestamp" and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", text):
+        found.append(f"{path} is no time: {text!r}")
+    elif kind == "string" and shape.enum and text not in shape.enum:
+        found.append(f"{path} is outside its enum: {text!r}")
+
+
+def _json(value, shape, path, found):
+    kind = shape.type_name if shape is not None else "structure"
+    if kind == "structure":
+        if not isinstance(value, dict):
+            found.append(f"{path or 'the answer'} is no object")
+            return
+        members = {m.serialization.get("name", n): m for n, m in (shape.members if shape is not None else {}).items()}
+        for name, kid in value.items():
+            if name not in members:
+                found.append(f"{path}.{name} is not in the model")
+            elif kid is None:
+                found.append(f"{path}.{name} is null; AWS leaves it out")
+            else:
+                _json(kid, members[name], f"{path}.{name}", found)
+        if shape is not None:
+            found.extend(f"{path}.{name} is required" for name in shape.required_members if name not in value)
+    elif kind == "list":
+        if not isinstance(value, list):
+            found.append(f"{path} is no list")
+            return
+        for kid in value:
+            _json(kid, shape.member, f"{path}[]", found)
+    elif kind == "map":
+        if not isinstance(value, dict):
+            found.append(f"{path} is no map")
+            return
+        for kid in value.values():
+            _json(kid, shape.value, f"{path}{{}}", found)
+    elif kind == "string":
+        if not isinstance(value, str):
+            found.append(f"{path} is no text: {value!r}")
+        elif shape.enum and value not in shape.enum:
+            found.append(f"{path} is outside its enum: {value!r}")
+    elif kind == "boolean":
+        if not isinstance(value, bool):
+            found.append(f"{path} is no boolean: {value!r}")
+    elif kind in ("integer", "long"):
+        if isinstance(value, bool) or not isinstance(value, int):
+            found.append(f"{path} is no whole number: {value!r}")
+    elif kind in ("float", "double", "timestamp"):
+        # JSON 1.1 writes times as epoch seconds.
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            found.append(f"{path} is no number: {value!r}")
