@@ -40,23 +40,23 @@ impl App {
         let session = format!("fleetgate-{}-{}", change.number, change.requested_by);
         let cloud = self.cloud(&env, &session).await.map_err(|e| aws_problem(&e))?;
         if change.state == State::Queued {
-            return self.start(change, &env, &cloud).await;
+            return Box::pin(self.start(change, &env, &cloud)).await;
         }
-        let obs = match self.look(&env, &cloud, Priority::Watched).await {
+        let obs = match Box::pin(self.look(&env, &cloud, Priority::Watched)).await {
             Ok(obs) => obs,
             Err(e) => return self.missed(change, &e).await,
         };
         if let Some(act) = self.store.find_open_act(change.number).await? {
-            return self.resolve(change, &env, &cloud, &obs, act).await;
+            return Box::pin(self.resolve(change, &cloud, &obs, act)).await;
         }
         let (mut progress, decision) = next(&change.plan, change.progress.clone(), &obs, env.policy.deadline_minutes);
         progress.misses = 0;
         match decision {
-            Decision::Act(step) => self.act(change, &env, &cloud, &obs, progress, step).await,
+            Decision::Act(step) => Box::pin(self.act(change, &env, &cloud, &obs, progress, step)).await,
             Decision::Wait { step, state, sentence } => self.wait(change, progress, step, state, sentence, POLL_MS).await,
             Decision::Attention { step, sentence } => self.wait(change, progress, step, State::NeedsAttention, sentence, SLOW_POLL_MS).await,
-            Decision::TakeBack { instance, why, by } => self.take_back(change, &cloud, &obs, progress, instance, why, by).await,
-            Decision::Done { state, sentence } => self.settle(change, &env, &obs, progress, state, sentence).await,
+            Decision::TakeBack { instance, why, by } => Box::pin(self.take_back(change, &cloud, &obs, progress, instance, why, by)).await,
+            Decision::Done { state, sentence } => Box::pin(self.settle(change, &env, &obs, progress, state, sentence)).await,
         }
     }
 
@@ -265,9 +265,9 @@ impl App {
     }
 
     /// Finds out what became of an act whose answer is not known (crash, timeout, lost reply).
-    async fn resolve(&self, change: Change, env: &Environment, cloud: &Cloud, obs: &Observation, act: ActRow) -> Result<Turn, Problem> {
+    async fn resolve(&self, change: Change, cloud: &Cloud, obs: &Observation, act: ActRow) -> Result<Turn, Problem> {
         let Some(step) = Step::parse(&act.step) else { return Err(Problem::Internal(format!("act {} has an unknown step", act.id))) };
-        let found = match self.find_done(&change, env, cloud, obs, step).await {
+        let found = match self.find_done(&change, cloud, obs, step).await {
             Ok(found) => found,
             Err(e) => return self.missed(change, &e).await,
         };

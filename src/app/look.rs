@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::App;
-use crate::aws::{AwsError, Cloud, Priority};
+use crate::aws::{AwsError, Cloud, ErrorKind, Priority};
 use crate::domain::environment::Environment;
 use crate::domain::observation::{LaunchSource, Observation, TargetHealth, TemplateVersion};
 
@@ -37,6 +37,8 @@ impl App {
                 }
                 Ok(obs)
             }
+            // Our own restraint is no silence of AWS.
+            Err(e) if matches!(e.kind, ErrorKind::OverBudget { .. }) => Err(e),
             Err(e) => {
                 if let Err(error) = self.store.miss_observation(env.id, e.to_string()).await {
                     tracing::warn!(%error, env = env.id, "the missed look could not be noted");

@@ -33,7 +33,7 @@ impl App {
     pub(super) async fn act(&self, change: Change, env: &Environment, cloud: &Cloud, obs: &Observation, mut progress: Progress, step: Step) -> Result<Turn, Problem> {
         // Look before: harmless to run twice, whatever a former process got to.
         if matches!(step, Step::CreateVersion) {
-            match self.find_done(&change, env, cloud, obs, step).await {
+            match self.find_done(&change, cloud, obs, step).await {
                 Ok(Some(outcome)) => return self.adopt_without_act(change, progress, step, outcome).await,
                 Ok(None) => {}
                 Err(e) => return self.refused(change, None, &e, step).await,
@@ -151,7 +151,7 @@ impl App {
     }
 
     /// Looks whether a step's act is done at AWS.
-    pub(super) async fn find_done(&self, change: &Change, env: &Environment, cloud: &Cloud, obs: &Observation, step: Step) -> Result<Option<Outcome>, AwsError> {
+    pub(super) async fn find_done(&self, change: &Change, cloud: &Cloud, obs: &Observation, step: Step) -> Result<Option<Outcome>, AwsError> {
         let Some(group) = &obs.group else { return Ok(None) };
         let p = &change.progress;
         let template = change.plan.bound.template.as_ref();

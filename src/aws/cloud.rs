@@ -75,6 +75,11 @@ pub struct Cloud {
     budget: Arc<Mutex<Budget>>,
 }
 
+/// Longest that a read waits for the budget, in cloud milliseconds.
+const LONGEST_TURN_MS: i64 = 30_000;
+/// Shortest real sleep while waiting for the budget.
+const SHORTEST_SLEEP: std::time::Duration = std::time::Duration::from_millis(2);
+
 impl Cloud {
     /// Makes the clients; nothing is sent.
     pub(super) fn new(config: &SdkConfig, attempt: Duration, clocks: Clocks, budget: Arc<Mutex<Budget>>, calls: Arc<AtomicU64>) -> Self {
@@ -150,11 +155,9 @@ impl Cloud {
         O: RequestId,
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let taken = self.budget(|budget, now| budget.take(p, now));
-        if let Err(retry_at) = taken {
-            tracing::debug!(operation, "held back by the call budget");
-            return Err(AwsError::over_budget(operation, retry_at));
-        }
+        self.take_turn(p, operation).await?;
+        // On the heap: an SDK future is tens of kilobytes without optimisation, and callers nest many.
+        let sending = Box::pin(sending);
         let start = self.clocks.wall();
         let (answer, transmitted) = TRANSMITTED
             .scope(Cell::new(false), async { (sending.await, TRANSMITTED.with(Cell::get)) })
@@ -174,6 +177,21 @@ impl Cloud {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Waits for the budget: one look needs several calls, and must not starve between two of them. A clock that is moved by
+    /// hand is not waited for.
+    async fn take_turn(&self, p: Priority, operation: &'static str) -> Result<(), AwsError> {
+        let begun = self.clocks.cloud();
+        loop {
+            let Err(retry_at) = self.budget(|budget, now| budget.take(p, now)) else { return Ok(()) };
+            let now = self.clocks.cloud();
+            if self.clocks.is_manual() || retry_at - begun > LONGEST_TURN_MS {
+                tracing::debug!(operation, "held back by the call budget");
+                return Err(AwsError::over_budget(operation, retry_at));
+            }
+            tokio::time::sleep(self.clocks.real(retry_at - now).max(SHORTEST_SLEEP)).await;
         }
     }
 

@@ -82,17 +82,27 @@ pub struct StrategyChoice {
 /// Longest bake and checkpoint delay that AWS takes, in seconds.
 pub const LONGEST_WAIT_SECONDS: i32 = 172_800;
 
+/// Seconds that the warmup is longer than the boot budget: time for a poll to see the failure and for AWS to take the
+/// rollback, before AWS retires a good instance for a bad one.
+const WARMUP_MARGIN_SECONDS: i32 = 60;
+
 /// The preferences for a rollout on `group`: what was chosen, else the group's own maintenance policy, else ours
 /// (launch before terminate, never below the wanted capacity).
 ///
+/// The warmup is at least the boot budget and a margin. While the grace period hides the load balancer's word, AWS counts a
+/// new instance as soon as its warmup is over: with a shorter one a bad image replaces every good instance before anyone
+/// could have judged it (aws-reference 5.4).
+///
 /// # Errors
 /// A list of `(field, sentence)`, one for each value that AWS would refuse.
-pub fn preferences(group: &Group, choice: &StrategyChoice, bake_default: i32) -> Result<Preferences, Vec<(String, String)>> {
+pub fn preferences(group: &Group, choice: &StrategyChoice, bake_default: i32, boot_budget_seconds: i32) -> Result<Preferences, Vec<(String, String)>> {
     let own = group.maintenance;
     let p = Preferences {
         min_healthy: choice.min_healthy.or(own.map(|m| m.min_healthy)).unwrap_or(100),
         max_healthy: choice.max_healthy.or(own.map(|m| m.max_healthy)).unwrap_or(200),
-        warmup_seconds: choice.warmup_seconds.or(group.default_warmup_seconds).unwrap_or(group.grace_seconds),
+        warmup_seconds: choice
+            .warmup_seconds
+            .unwrap_or_else(|| group.default_warmup_seconds.unwrap_or(group.grace_seconds).max(boot_budget_seconds + WARMUP_MARGIN_SECONDS)),
         skip_matching: true,
         auto_rollback: true,
         protected: choice.protected.unwrap_or(OnHold::Wait),

@@ -45,6 +45,7 @@ class Checks:
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self._asked = set()
 
     def that(self, holds, sentence, detail=""):
         if holds:
@@ -55,7 +56,30 @@ class Checks:
         return bool(holds)
 
     def equal(self, got, wanted, sentence):
-        return self.that(got == wanted, sentence, f"got    {got!r}\n       wanted {wanted!r}")
+        return self.that(got == wanted, sentence, "; ".join(differences(got, wanted)) if got != wanted else "")
+
+    def once(self, holds, sentence, detail=""):
+        """Asked at every answer: counted at its first, and at each failure."""
+        if not holds or sentence not in self._asked:
+            self._asked.add(sentence)
+            self.that(holds, sentence, detail)
+
+
+def differences(got, wanted, path=""):
+    """The first few places where two answers differ; the whole of a large one would hide them."""
+    if isinstance(got, dict) and isinstance(wanted, dict):
+        found = []
+        for key in sorted(got.keys() | wanted.keys()):
+            absent = "(absent)"
+            found += differences(got.get(key, absent), wanted.get(key, absent), f"{path}.{key}")
+        return found[:5]
+    if isinstance(got, list) and isinstance(wanted, list) and len(got) == len(wanted) and len(got) > 3:
+        found = [d for n, (g, w) in enumerate(zip(got, wanted)) for d in differences(g, w, f"{path}[{n}]")]
+        return found[:5]
+    if got == wanted:
+        return []
+    size = f" ({len(got)} and {len(wanted)} rows)" if isinstance(got, list) and isinstance(wanted, list) else ""
+    return [f"{path or 'it'}: got {str(got)[:600]}, wanted {str(wanted)[:600]}{size}"]
 
 
 class Refused(Exception):
@@ -124,7 +148,7 @@ class Boto:
     def _look_at_the_wire(self, operation_model, response_dict, **_):
         name = f"{operation_model.service_model.service_name}.{operation_model.name}"
         problems = wire.problems(operation_model, response_dict)
-        self._checks.that(not problems, f"{name}: the bytes fit the model", "; ".join(problems[:8]))
+        self._checks.once(not problems, f"{name}: the bytes fit the model", "; ".join(problems[:8]))
 
     def call(self, service, operation, **params):
         client = self.clients[service]
@@ -133,14 +157,14 @@ class Boto:
             answer = method(**params)
         except botocore.exceptions.ClientError as error:
             meta = error.response["ResponseMetadata"]
-            self._checks.that(meta.get("RequestId"), f"{service}.{operation}: a refusal carries a request id")
+            self._checks.once(meta.get("RequestId"), f"{service}.{operation}: a refusal carries a request id")
             raise Refused(
                 error.response["Error"]["Code"],
                 meta["HTTPStatusCode"],
                 error.response["Error"].get("Message", ""),
                 type(error).__name__,
             ) from None
-        self._checks.that(
+        self._checks.once(
             answer["ResponseMetadata"].get("RequestId"), f"{service}.{operation}: an answer carries a request id"
         )
         answer = plain(answer)
@@ -149,7 +173,7 @@ class Boto:
         return answer
 
     def pages(self, service, operation, size, **params):
-        """All pages of this size, put together by boto3."""
+        """All pages of this size (None: the service's own), put together by boto3."""
         paginator = self.clients[service].get_paginator(botocore.xform_name(operation))
         return plain(paginator.paginate(PaginationConfig={"PageSize": size}, **params).build_full_result())
 

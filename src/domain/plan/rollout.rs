@@ -16,7 +16,7 @@ const NEEDED_PROCESSES: [&str; 5] = ["Launch", "Terminate", "AddToLoadBalancer",
 const SOON_MS: i64 = 3_600_000;
 
 pub(super) fn deploy(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, choice: &StrategyChoice, base: Option<i64>) -> Result<Plan, Problem> {
-    let prefs = preferences(group, choice, env.policy.bake_seconds).map_err(invalid)?;
+    let prefs = preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
     let mut draft = Draft::new(env, facts, obs, group, Kind::Deploy, prefs);
     draft.group_checks(true);
     if let Ok((_, now)) = numbered(group)
@@ -39,7 +39,7 @@ pub(super) fn deploy(env: &Environment, facts: &Facts, obs: &Observation, group:
 }
 
 pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, group: &Group) -> Result<Plan, Problem> {
-    let mut prefs = preferences(group, &StrategyChoice::default(), env.policy.bake_seconds).map_err(invalid)?;
+    let mut prefs = preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
     // Back to what was good here: no bake, and never automatically "back" to the release that people are leaving.
     prefs.bake_seconds = 0;
     prefs.auto_rollback = false;
@@ -57,7 +57,7 @@ pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, gro
 }
 
 pub(super) fn replace(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, choice: &StrategyChoice) -> Result<Plan, Problem> {
-    let mut prefs = preferences(group, choice, env.policy.bake_seconds).map_err(invalid)?;
+    let mut prefs = preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
     // The same version again: AWS must not skip it, and there is nothing to roll back to.
     prefs.skip_matching = false;
     prefs.auto_rollback = false;

@@ -1,0 +1,85 @@
+//! Running: listeners, workers, and the order in which they end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::web::{self, Site};
+use crate::worker;
+
+/// Longest time that requests in flight get at the end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A running product.
+#[derive(Debug)]
+pub struct Running {
+    /// Address of the site.
+    pub addr: SocketAddr,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// Starts listeners and workers.
+///
+/// # Errors
+/// An address can not be bound, or the public URL is not one.
+pub async fn start(app: App, listen: SocketAddr, private: Option<SocketAddr>, public_url: Option<&str>) -> anyhow::Result<Running> {
+    let stop = CancellationToken::new();
+    let site = Site { app: app.clone(), stop: stop.clone(), health_here: private.is_none() };
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} can not be listened on"))?;
+    let addr = listener.local_addr()?;
+    let url = public_url.map_or_else(|| format!("http://{addr}"), str::to_owned);
+    let router = web::router(site.clone(), &url)?;
+    let mut tasks = JoinSet::new();
+    if let Some(at) = private {
+        let listener = TcpListener::bind(at).await.with_context(|| format!("{at} can not be listened on"))?;
+        let router = web::health::private(site);
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            let _ = axum::serve(listener, router).with_graceful_shutdown(async move { stopped.cancelled().await }).await;
+        });
+    }
+    let stopped = stop.clone();
+    tasks.spawn(async move {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await }).await {
+            tracing::error!(%error, "the listener ended");
+        }
+    });
+    tasks.spawn(worker::changes::run(app.clone(), stop.clone()));
+    tasks.spawn(worker::observer::run(app.clone(), stop.clone()));
+    tasks.spawn(worker::upkeep::run(app, stop.clone()));
+    Ok(Running { addr, stop, tasks })
+}
+
+impl Running {
+    /// Waits for SIGTERM, SIGINT, or the end of a task that should not end; then stops in order.
+    ///
+    /// # Errors
+    /// Signals can not be listened for, or a task ended by itself.
+    pub async fn until_signal(mut self) -> anyhow::Result<()> {
+        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let early = tokio::select! {
+            _ = term.recv() => false,
+            _ = tokio::signal::ctrl_c() => false,
+            _ = self.tasks.join_next() => true,
+        };
+        self.stop().await;
+        anyhow::ensure!(!early, "a task that must not end has ended; see the log above");
+        Ok(())
+    }
+
+    /// Stops: no new requests, streams end, requests in flight finish, workers end between two steps.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, all).await.is_err() {
+            tracing::warn!("some tasks did not end in time; what they did is looked up at the next start");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+"""The simulator held against AWS's own clients: `run.py ENDPOINT`.
+
+boto3 and the AWS CLI call every operation, botocore's model and examples say what an answer looks like. The last line is
+`N passed, N failed`; the exit status is 1 when something failed. The clock of the simulator is stopped and stepped here.
+"""
+
+import pathlib
+import re
+import sys
+import traceback
+import urllib.parse
+
+import errors
+import members
+import story
+from harness import Boto, Checks, Cli, Sim
+from scenario import OPERATIONS, Walk
+
+SOURCES = pathlib.Path(__file__).resolve().parents[2] / "sim" / "src" / "services"
+
+
+def in_the_source():
+    """Operations by service: the match arms of each `call`, `"DescribeInstances" => …` or `"A" | "B" => …`."""
+    found = {}
+    for path in sorted(SOURCES.rglob("*.rs")):
+        _, has_call, rest = path.read_text().partition("\npub(crate) fn call(")
+        if has_call:
+            body = rest.split("\n}\n", 1)[0]
+            arms = re.findall(r'^\s*((?:"[A-Z]\w+"\s*\|?\s*)+)=>', body, re.MULTILINE)
+            found[path.stem] = {name for arm in arms for name in re.findall(r'"(\w+)"', arm)}
+    return found
+
+
+def part(checks, name, work):
+    """A part that breaks off counts as one failure and does not hide the others."""
+    before = checks.passed + checks.failed
+    try:
+        work()
+    except Exception:
+        checks.that(False, f"{name} runs to its end", traceback.format_exc())
+    print(f"{name}: {checks.passed + checks.failed - before} checks", flush=True)
+
+
+def main():
+    if len(sys.argv) != 2 or urllib.parse.urlsplit(sys.argv[1]).hostname != "127.0.0.1":
+        sys.exit("usage: run.py http://127.0.0.1:PORT (the address the simulator printed)")
+    endpoint = sys.argv[1].rstrip("/")
+    checks, sim, answers = Checks(), Sim(endpoint), {}
+    sim.control("clock", {"speed": 0})
+    boto = Boto(endpoint, checks, answers)
+    cli = Cli(endpoint, checks, boto)
+    source = in_the_source()
+
+    def listed():
+        for service in sorted(OPERATIONS.keys() | source.keys()):
+            ours, theirs = set(OPERATIONS.get(service, ())), source.get(service, set())
+            checks.that(theirs, f"{service}: its operations are found in the source")
+            checks.equal(sorted(theirs - ours), [], f"{service}: every operation in the source is on the oracle's list")
+            checks.equal(sorted(ours - theirs), [], f"{service}: every operation on the list is in the source")
+
+    walks = []
+
+    def walk(acting):
+        walks.append(Walk(checks, sim, boto, cli, acting))
+        walks[-1].everything()
+
+    def called():
+        wanted = {(s, o) for s, operations in OPERATIONS.items() for o in operations}
+        for caller in (boto, cli):
+            checks.equal(sorted(wanted - caller.called), [], f"{caller.who} called every operation with success")
+
+    part(checks, "operations listed", listed)
+    part(checks, "every operation by boto3", lambda: walk(boto))
+    part(checks, "every operation by the AWS CLI", lambda: walk(cli))
+    part(checks, "paging", lambda: walks[0].paging())
+    part(checks, "refusals", lambda: errors.run(walks[0], source))
+    part(checks, "a deploy over time", lambda: story.run(walks[0]))
+    part(checks, "every operation called", called)
+    part(checks, "members of botocore's examples", lambda: members.compare(checks, boto, answers))
+    print(f"{checks.passed} passed, {checks.failed} failed", flush=True)
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
