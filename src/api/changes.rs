@@ -173,17 +173,35 @@ async fn view(site: &Site, c: Change) -> Result<ChangeView, Problem> {
     })
 }
 
-/// A request for a change: `kind` with the fields of that kind, and the wrapping.
-#[derive(Debug, utoipa::ToSchema)]
-#[expect(dead_code, reason = "the shape for the document; read field by field, so that errors name the field")]
-pub struct ChangeRequest {
-    /// What is asked for.
-    #[schema(inline)]
-    intent: Intent,
-    /// Why, in words.
-    reason: Option<String>,
-    /// When another change is in the way.
-    on_busy: Option<OnBusy>,
+/// A request for a change: `kind` with the fields of that kind, `reason?` and `on_busy?`.
+#[derive(Debug)]
+pub struct ChangeRequest;
+
+impl utoipa::ToSchema for ChangeRequest {
+    fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)>) {
+        <Intent as utoipa::ToSchema>::schemas(schemas);
+    }
+}
+
+/// Moves the kind from around the fields to beside them, and adds what all kinds take.
+impl utoipa::PartialSchema for ChangeRequest {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        use utoipa::openapi::{OneOfBuilder, RefOr, Schema};
+        let RefOr::T(Schema::OneOf(kinds)) = <Intent as utoipa::PartialSchema>::schema() else { return <Intent as utoipa::PartialSchema>::schema() };
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let mut all = OneOfBuilder::new();
+        for kind in kinds.items {
+            let RefOr::T(Schema::Object(outer)) = kind else { continue };
+            let Some((name, RefOr::T(Schema::Object(mut fields)))) = outer.properties.into_iter().next() else { continue };
+            fields.properties.insert("kind".into(), text().enum_values(Some([name])).into());
+            fields.required.push("kind".into());
+            fields.properties.insert("reason".into(), text().description(Some("Why, in words.")).into());
+            fields.properties.insert("on_busy".into(), text().enum_values(Some(["refuse", "wait"])).description(Some("When another change is in the way.")).into());
+            all = all.item(fields);
+        }
+        RefOr::T(Schema::OneOf(all.build()))
+    }
 }
 
 fn request(value: serde_json::Value, key: Option<String>) -> Result<Request, Problem> {
@@ -201,11 +219,24 @@ fn request(value: serde_json::Value, key: Option<String>) -> Result<Request, Pro
         }
     }
     let w: Wrapping = read(wrapping.into())?;
-    if !map.contains_key("kind") {
-        let kinds: Vec<_> = Kind::ALL.iter().map(|k| k.name()).collect();
-        return Err(Problem::field("kind", format!("is missing; one of {}", kinds.join(", "))));
-    }
-    Ok(Request { intent: read(map.into())?, reason: w.reason, on_busy: w.on_busy, key })
+    let kinds: Vec<_> = Kind::ALL.iter().map(|k| k.name()).collect();
+    let kind = match map.remove("kind") {
+        Some(serde_json::Value::String(k)) if Kind::parse(&k).is_some() => k,
+        Some(other) => return Err(Problem::field("kind", format!("unknown variant {other}; one of {}", kinds.join(", ")))),
+        None => return Err(Problem::field("kind", format!("is missing; one of {}", kinds.join(", ")))),
+    };
+    // The kind around the fields: so an error's path leads to the field.
+    let around = serde_json::Map::from_iter([(kind.clone(), map.into())]);
+    let intent = read(around.into()).map_err(|p| match p {
+        Problem::Invalid(fields) => Problem::Invalid(
+            fields
+                .into_iter()
+                .map(|f| crate::domain::problem::FieldError { field: f.field.strip_prefix(&format!("{kind}.")).unwrap_or(&f.field).to_owned(), ..f })
+                .collect(),
+        ),
+        other => other,
+    })?;
+    Ok(Request { intent, reason: w.reason, on_busy: w.on_busy, key })
 }
 
 /// Plans a change without effect: plan, diff, preflight.

@@ -171,9 +171,9 @@ pub struct Capacity {
     pub max: i32,
 }
 
-/// What a person asks for. This is also the request body of the API.
+/// What a person asks for. The API writes the kind beside the fields (`api::changes`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Intent {
     /// Pin the group to a numbered version with a digest.
     Pin {

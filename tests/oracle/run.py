@@ -13,6 +13,7 @@ import urllib.parse
 import errors
 import members
 import story
+import wire
 from harness import Boto, Checks, Cli, Sim
 from scenario import OPERATIONS, Walk
 
@@ -29,6 +30,41 @@ def in_the_source():
             arms = re.findall(r'^\s*((?:"[A-Z]\w+"\s*\|?\s*)+)=>', body, re.MULTILINE)
             found[path.stem] = {name for arm in arms for name in re.findall(r'"(\w+)"', arm)}
     return found
+
+
+def wire_sees(checks, boto):
+    """The look at the bytes finds made-up offences; it would pass everything if it looked past them."""
+    service, operation = "autoscaling", "DescribeAutoScalingInstances"
+    row = (
+        "<InstanceId>i-1</InstanceId><AutoScalingGroupName>g</AutoScalingGroupName><AvailabilityZone>a</AvailabilityZone>"
+        "<LifecycleState>InService</LifecycleState><HealthStatus>HEALTHY</HealthStatus>"
+        "<ProtectedFromScaleIn>false</ProtectedFromScaleIn>"
+    )
+    whole = (
+        f"<{operation}Response><{operation}Result><AutoScalingInstances><member>{row}</member></AutoScalingInstances>"
+        f"</{operation}Result><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></{operation}Response>"
+    )
+    cases = [
+        (whole, 0, "a right answer"),
+        (whole.replace("InstanceId>", "InstanceID>"), 2, "a misspelled member, which is a missing one too"),
+        (whole.replace(">false<", ">no<"), 1, "a boolean that is none"),
+        (whole.replace("member>", "item>"), 1, "a list of another protocol"),
+        (whole.replace("<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>", ""), 1, "no request id"),
+        (whole.replace(f"{operation}Result>", "Result>"), 2, "a misnamed result"),
+    ]
+    model = boto.clients[service].meta.service_model.operation_model(operation)
+    for body, wanted, what in cases:
+        found = wire.problems(model, {"status_code": 200, "body": body.encode()})
+        checks.equal(len(found), wanted, f"the look at the wire sees {what}: {found}")
+    model = boto.clients["ecr"].meta.service_model.operation_model("ListImages")
+    for body, wanted, what in [
+        (b'{"imageIds":[{"imageDigest":"d"}]}', 0, "a right answer"),
+        (b'{"imageIDs":[]}', 1, "a misspelled member"),
+        (b'{"imageIds":[{"imageTag":1}]}', 1, "a text that is none"),
+        (b'{"imageIds":null}', 1, "a null"),
+    ]:
+        found = wire.problems(model, {"status_code": 200, "body": body})
+        checks.equal(len(found), wanted, f"the look at JSON sees {what}: {found}")
 
 
 def part(checks, name, work):
@@ -69,6 +105,7 @@ def main():
         for caller in (boto, cli):
             checks.equal(sorted(wanted - caller.called), [], f"{caller.who} called every operation with success")
 
+    part(checks, "the look at the wire", lambda: wire_sees(checks, boto))
     part(checks, "operations listed", listed)
     part(checks, "every operation by boto3", lambda: walk(boto))
     part(checks, "every operation by the AWS CLI", lambda: walk(cli))

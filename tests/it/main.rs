@@ -1,0 +1,11 @@
+//! The integration tests: one binary, one module an area, all through [`harness::TestApp`].
+
+mod access;
+mod approvals;
+mod architecture;
+mod bad_input;
+mod crash;
+mod faults;
+mod harness;
+mod images;
+mod story;
