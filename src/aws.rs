@@ -53,6 +53,8 @@ pub struct AwsConfig {
     pub attempt_timeout: Duration,
     /// Longest time of a call with its retries.
     pub operation_timeout: Duration,
+    /// Longest pause before the second try of a read.
+    pub read_backoff: Duration,
     /// Calls that each role and region may make.
     pub budget: BudgetConfig,
 }
@@ -64,6 +66,7 @@ impl Default for AwsConfig {
             static_credentials: None,
             attempt_timeout: Duration::from_secs(10),
             operation_timeout: Duration::from_secs(25),
+            read_backoff: Duration::from_millis(300),
             budget: BudgetConfig::default(),
         }
     }
@@ -185,7 +188,7 @@ impl Aws {
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
-            .retry_config(RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(300)))
+            .retry_config(RetryConfig::standard().with_max_attempts(2).with_initial_backoff(settings.read_backoff))
             .timeout_config(timeouts)
             .identity_cache(self.identity_cache());
         config.set_credentials_provider(loaded.credentials_provider());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::App;
 use crate::aws::{AwsError, Cloud, ErrorKind, Priority};
 use crate::domain::environment::Environment;
-use crate::domain::observation::{LaunchSource, Observation, TargetHealth, TemplateVersion};
+use crate::domain::observation::{LaunchSource, Millis, Observation, TargetHealth, TemplateVersion};
 
 /// Session name of the observer, as CloudTrail shows it.
 pub const OBSERVER: &str = "fleetgate-observer";
@@ -44,6 +44,23 @@ impl App {
                     tracing::warn!(%error, env = env.id, "the missed look could not be noted");
                 }
                 Err(e)
+            }
+        }
+    }
+
+    /// One look for the observer, at the lowest priority. `Err`: not before this time (cloud clock), because the budget is
+    /// spent; any other failure is noted beside the local copy.
+    pub async fn glance(&self, env: &Environment) -> Result<(), Millis> {
+        let look = match self.cloud(env, OBSERVER).await {
+            Ok(cloud) => self.look(env, &cloud, Priority::Idle).await,
+            Err(e) => Err(e),
+        };
+        match look {
+            Ok(_) => Ok(()),
+            Err(AwsError { kind: ErrorKind::OverBudget { retry_at }, .. }) => Err(retry_at),
+            Err(e) => {
+                tracing::debug!(env = env.id, operation = e.operation, code = e.code.as_deref(), "an idle look failed");
+                Ok(())
             }
         }
     }

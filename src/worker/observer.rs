@@ -6,8 +6,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::app::look::OBSERVER;
-use crate::aws::{ErrorKind, Priority};
 use crate::domain::observation::Millis;
 use crate::domain::problem::Problem;
 
@@ -30,18 +28,9 @@ pub async fn tick(app: &App, schedule: &mut Schedule) -> Result<usize, Problem> 
         let fresh = app.store.find_observation(env.id).await?.is_some_and(|l| now - l.observation.at < app.settings.idle_ms / 2 && l.misses == 0);
         let mut next = now + app.idle_poll();
         if !fresh {
-            let look = match app.cloud(&env, OBSERVER).await {
-                Ok(cloud) => app.look(&env, &cloud, Priority::Idle).await,
-                Err(e) => Err(e),
-            };
-            match look {
-                Ok(_) => looked += 1,
-                Err(e) => {
-                    if let ErrorKind::OverBudget { retry_at } = e.kind {
-                        next = retry_at.max(now + 1000);
-                    }
-                    tracing::debug!(env = env.id, operation = e.operation, code = e.code.as_deref(), "an idle look failed");
-                }
+            looked += 1;
+            if let Err(retry_at) = app.glance(&env).await {
+                next = retry_at.max(now + 1000);
             }
         }
         schedule.0.insert(env.id, next);

@@ -310,6 +310,7 @@ pub(crate) fn aws_config(sim: &fleetgate_sim::Running) -> AwsConfig {
         static_credentials: Some(("AKIATEST".into(), "test".into())),
         attempt_timeout: Duration::from_millis(1500),
         operation_timeout: Duration::from_secs(4),
+        read_backoff: Duration::from_millis(5),
         // Nothing refills a budget on a clock that stands still.
         budget: BudgetConfig { per_second: 1e6, burst: 1e9, reserve: 0.0 },
     }

@@ -7,6 +7,8 @@ stopped instant and must give the same content.
 import base64
 from concurrent.futures import ThreadPoolExecutor
 
+from harness import REGION
+
 # What the simulator answers. run.py holds this against the match arms in sim/src/services and against what was called.
 OPERATIONS = {
     "autoscaling": """
@@ -322,6 +324,8 @@ class Walk:
             LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
             HeartbeatTimeout=600,
             DefaultResult="CONTINUE",
+            NotificationTargetARN=f"arn:aws:sqs:{REGION}:{self.account}:launches",
+            RoleARN=f"arn:aws:iam::{self.account}:role/{ROLE}",
         )
         rows, *_ = self.reads(
             ("autoscaling", "DescribeAutoScalingGroups", {"AutoScalingGroupNames": [self.name]}),

@@ -28,7 +28,9 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     if !limits_hold {
         return wait(Step::Resize, State::Running, format!("AWS accepted the figures and shows {figures}: either it lags, or someone changed them since."));
     }
-    if serving == group.desired {
+    // More than wanted may serve while a deploy replaces instances beside this.
+    let shrinks = plan.diff.iter().any(|d| d.field == "desired" && number(d.before.as_deref()) > number(d.after.as_deref()));
+    if serving == group.desired || (serving > group.desired && !shrinks) {
         let moved = if b.set_desired.is_some_and(|v| v != group.desired) { " Desired was moved since by autoscaling or by someone else." } else { "" };
         return done(State::Succeeded, format!("The group is at {figures} (min/desired/max) with {serving} instances in service.{moved}"));
     }
@@ -40,6 +42,10 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
         return Decision::Attention { step: Step::Resize, sentence: format!("The figures are set, but only {words}{why}") };
     }
     wait(Step::Resize, State::Running, words)
+}
+
+fn number(text: Option<&str>) -> i32 {
+    text.and_then(|t| t.parse().ok()).unwrap_or_default()
 }
 
 /// Does the group show every figure that was asked for?
