@@ -93,7 +93,9 @@ pub fn cursor(text: Option<&str>) -> Result<Option<i64>, Problem> {
 pub fn time(field: &str, text: Option<&str>) -> Result<Option<Millis>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    full.parse::<jiff::Timestamp>().map(|t| Some(t.as_millisecond())).map_err(|_| Problem::field(field, "must be a time such as 2026-03-01T00:00:00Z, or a date such as 2026-03-01"))
+    full.parse::<jiff::Timestamp>()
+        .map(|t| Some(t.as_millisecond()))
+        .map_err(|_| Problem::field(field, "must be a time such as 2026-03-01T00:00:00Z, or a date such as 2026-03-01"))
 }
 
 /// A time as the API writes it: RFC 3339 in UTC, milliseconds.
@@ -108,13 +110,17 @@ pub struct Body<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let json = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|t| t.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")));
+        let json = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .is_some_and(|t| t.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")));
         if !json {
             return Err(ApiError(Problem::Malformed("Send the body as JSON, with `content-type: application/json`.".into())));
         }
         let bytes = to_bytes(request.into_body(), LARGEST_BODY).await.map_err(|_| ApiError(too_large()))?;
-        let value: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|e| ApiError(Problem::Malformed(format!("The body is no JSON: line {}, column {}.", e.line(), e.column()))))?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes)
+            .map_err(|e| ApiError(Problem::Malformed(format!("The body is no JSON: line {}, column {}.", e.line(), e.column()))))?;
         Ok(Self(read(value)?))
     }
 }

@@ -135,9 +135,14 @@ impl App {
 pub(crate) fn aws_problem(e: &AwsError) -> Problem {
     tracing::warn!(operation = e.operation, code = e.code.as_deref(), request = e.request_id.as_deref(), "AWS read failed");
     match e.kind {
-        ErrorKind::Denied => Problem::Unavailable(format!("AWS does not let Fleetgate do this ({}). Nothing was changed. Compare the role with `fleetgate iam-policy`.", e.operation), 60),
+        ErrorKind::Denied => Problem::Unavailable(
+            format!("AWS does not let Fleetgate do this ({}). Nothing was changed. Compare the role with `fleetgate iam-policy`.", e.operation),
+            60,
+        ),
         ErrorKind::NotFound | ErrorKind::Invalid => Problem::Unavailable(format!("AWS refused the question ({}): {}", e.operation, e.message), 60),
-        ErrorKind::OverBudget { .. } | ErrorKind::Throttled => Problem::Unavailable("AWS limits our calls now. Nothing was changed. Try again in a few seconds.".into(), 5),
+        ErrorKind::OverBudget { .. } | ErrorKind::Throttled => {
+            Problem::Unavailable("AWS limits our calls now. Nothing was changed. Try again in a few seconds.".into(), 5)
+        }
         _ => Problem::Unavailable("AWS does not answer now. Nothing was changed. Try again in a moment.".into(), 10),
     }
 }

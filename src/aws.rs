@@ -107,13 +107,7 @@ struct Kept {
 impl Aws {
     /// Ready to make clients. Nothing is sent and no credentials are looked for before the first call.
     pub async fn connect(config: AwsConfig, clocks: Clocks) -> Self {
-        Self(Arc::new(Shared {
-            config,
-            clocks,
-            calls: Arc::default(),
-            chains: tokio::sync::Mutex::default(),
-            kept: Mutex::default(),
-        }))
+        Self(Arc::new(Shared { config, clocks, calls: Arc::default(), chains: tokio::sync::Mutex::default(), kept: Mutex::default() }))
     }
 
     /// Clients for a place. With a role, CloudTrail shows `session` as the role session name (made to fit

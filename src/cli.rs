@@ -148,7 +148,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             println!("database_url = {:?}", c.masked_database());
             println!("listen = \"{}\"", c.listen);
             println!("public_url = {:?}", c.public_url);
-            println!("private_listen = {}", c.private_listen.map_or("(none: /healthz and /readyz are on the main listener)".into(), |a| format!("\"{a}\"")));
+            println!(
+                "private_listen = {}",
+                c.private_listen.map_or("(none: /healthz and /readyz are on the main listener)".into(), |a| format!("\"{a}\""))
+            );
             println!("region = {:?}", c.region);
             println!("aws_endpoint = {}", c.aws_endpoint.as_deref().unwrap_or("(AWS)"));
         }

@@ -24,7 +24,10 @@ enum Source {
     /// Moved by hand, in tests and while the demo's history is played.
     Manual(Arc<AtomicI64>),
     /// `cloud = anchor.cloud + (wall - anchor.wall) * speed`.
-    Scaled { anchor: Anchor, speed: f64 },
+    Scaled {
+        anchor: Anchor,
+        speed: f64,
+    },
 }
 
 /// Where a scaled cloud clock is pinned to the wall clock. Kept in the database, so that a restart goes on in the same

@@ -59,7 +59,9 @@ fn secret(name: &str) -> anyhow::Result<Option<String>> {
     match (variable(name)?, variable(&file)?) {
         (Some(_), Some(_)) => bail!("{name} and {file} are both set; set one"),
         (Some(v), None) => Ok(Some(v)),
-        (None, Some(path)) => Ok(Some(std::fs::read_to_string(&path).with_context(|| format!("{file}: {path} can not be read"))?.trim_end().to_owned())),
+        (None, Some(path)) => {
+            Ok(Some(std::fs::read_to_string(&path).with_context(|| format!("{file}: {path} can not be read"))?.trim_end().to_owned()))
+        }
         (None, None) => Ok(None),
     }
 }
@@ -126,10 +128,19 @@ impl Config {
         match scheme {
             "https" => {}
             "http" if loopback => {}
-            "http" => bail!("public_url is http on {authority}: session cookies would travel in the clear. Put a TLS proxy before it and set an https public_url; plain http is for loopback only"),
+            "http" => bail!(
+                "public_url is http on {authority}: session cookies would travel in the clear. Put a TLS proxy before it and set an https public_url; plain http is for loopback only"
+            ),
             _ => bail!("public_url must begin with https:// (or http:// on loopback)"),
         }
-        Ok(Self { database_url, listen, private_listen: s.private_listen, region: s.region.unwrap_or_else(|| "us-east-1".into()), aws_endpoint: s.aws_endpoint, public_url })
+        Ok(Self {
+            database_url,
+            listen,
+            private_listen: s.private_listen,
+            region: s.region.unwrap_or_else(|| "us-east-1".into()),
+            aws_endpoint: s.aws_endpoint,
+            public_url,
+        })
     }
 
     /// The session cookie may travel over https only.

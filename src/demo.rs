@@ -83,7 +83,12 @@ pub(crate) async fn run(o: Options) -> anyhow::Result<()> {
     let (clocks, hand) = Clocks::manual(begin);
     let lock = dir.join("fleetgate.db.lock");
     let aws = |clocks: &Clocks, budget: BudgetConfig| {
-        let config = AwsConfig { endpoint: Some(endpoint.clone()), static_credentials: Some(("AKIADEMO".into(), "demo".into())), budget, ..AwsConfig::default() };
+        let config = AwsConfig {
+            endpoint: Some(endpoint.clone()),
+            static_credentials: Some(("AKIADEMO".into(), "demo".into())),
+            budget,
+            ..AwsConfig::default()
+        };
         Aws::connect(config, clocks.clone())
     };
     let settings = Settings { region: names.region.clone(), ..Settings::default() };
@@ -111,11 +116,22 @@ pub(crate) async fn run(o: Options) -> anyhow::Result<()> {
     if o.json {
         println!("{}", json!({"url": site, "aws_endpoint": endpoint, "people": people, "token": token, "data_dir": dir}));
     } else {
-        println!("Fleetgate demo\n\n  site        {site}\n  API         {site}/api/openapi.json\n  AWS         {endpoint} (simulated, {} times as fast)\n  database    {}\n", o.speed, database.display());
+        println!(
+            "Fleetgate demo\n\n  site        {site}\n  API         {site}/api/openapi.json\n  AWS         {endpoint} (simulated, {} times as fast)\n  database    {}\n",
+            o.speed,
+            database.display()
+        );
         for p in &people {
-            println!("  {:<6} {:<9} {}", p["name"].as_str().unwrap_or_default(), p["role"].as_str().unwrap_or_default(), p["password"].as_str().unwrap_or_default());
+            println!(
+                "  {:<6} {:<9} {}",
+                p["name"].as_str().unwrap_or_default(),
+                p["role"].as_str().unwrap_or_default(),
+                p["password"].as_str().unwrap_or_default()
+            );
         }
-        println!("\n  API token   {token}\n\nEnvironments: {APP}/staging, {APP}/production (asks for approval), {APP}/legacy (waits for its pin). Ctrl-C ends it.");
+        println!(
+            "\n  API token   {token}\n\nEnvironments: {APP}/staging, {APP}/production (asks for approval), {APP}/legacy (waits for its pin). Ctrl-C ends it."
+        );
     }
     running.until_signal().await
 }
@@ -137,7 +153,8 @@ impl Player<'_> {
             self.app.add_person(&host, name, &password, &grants).await?;
             people.push(json!({"name": name, "password": password, "role": role}));
         }
-        let (ada, dan, pia) = (self.person("ada", Role::Admin).await?, self.person("dan", Role::Deployer).await?, self.person("pia", Role::Approver).await?);
+        let (ada, dan, pia) =
+            (self.person("ada", Role::Admin).await?, self.person("dan", Role::Deployer).await?, self.person("pia", Role::Approver).await?);
         self.app.create_application(&ada, Application { name: APP.into(), repository: self.names.repository.clone() }).await?;
         self.app.make_release(&dan, APP, release("v1", "First release.")).await?;
         for (env, protected, asg, policy) in [
@@ -171,7 +188,12 @@ impl Player<'_> {
         self.pass(Duration::from_secs(14 * 3600)).await?;
         let env = self.app.visible(&dan, APP, "staging").await?;
         let base = Capacity { min: 1, desired: 2, max: 4 };
-        let raise = Request { intent: Intent::Capacity { min: Some(2), desired: None, max: None, base }, reason: Some("Two zones, always.".into()), on_busy: OnBusy::Refuse, key: None };
+        let raise = Request {
+            intent: Intent::Capacity { min: Some(2), desired: None, max: None, base },
+            reason: Some("Two zones, always.".into()),
+            on_busy: OnBusy::Refuse,
+            key: None,
+        };
         let change = self.app.request_change(&dan, &env, raise).await?;
         self.settle(change.number, State::Succeeded).await?;
         Ok((people, token))

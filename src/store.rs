@@ -84,7 +84,9 @@ impl From<StoreError> for Problem {
     fn from(e: StoreError) -> Self {
         match e {
             StoreError::Refused(p) => p,
-            StoreError::Duplicate | StoreError::Moved => Problem::conflict("Somebody was faster: this changed meanwhile. Look again, then ask again."),
+            StoreError::Duplicate | StoreError::Moved => {
+                Problem::conflict("Somebody was faster: this changed meanwhile. Look again, then ask again.")
+            }
             StoreError::Database(inner) => {
                 tracing::error!(error = %inner, "database failed");
                 Problem::Unavailable("The database can not be written or read now, so nothing was sent to AWS. Try again in a moment.".into(), 5)
@@ -100,6 +102,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// What a write's closure returns.
 pub type Writing<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// A write's closure, boxed: for one that is audited in some cases and bookkeeping in others.
+pub type Write<T> = Box<dyn for<'a> FnOnce(&'a mut WriteTx) -> Writing<'a, T> + Send>;
 
 /// What the audit says of a write, beside what its permit says.
 #[derive(Clone, Debug, Default)]
@@ -182,7 +187,11 @@ impl WriteTx {
     }
 }
 
-struct Job(Box<dyn FnOnce(WriteTx) -> Pin<Box<dyn Future<Output = Option<WriteTx>> + Send>> + Send>, Option<Permit>, oneshot::Sender<Result<()>>);
+/// What the writer runs: gives the transaction back where it is to be committed.
+type Work = Box<dyn FnOnce(WriteTx) -> Committing + Send>;
+type Committing = Pin<Box<dyn Future<Output = Option<WriteTx>> + Send>>;
+
+struct Job(Work, Option<Permit>, oneshot::Sender<Result<()>>);
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -241,7 +250,10 @@ impl Store {
             anyhow::ensure!(found >= OLDEST_SQLITE, "SQLite {version} can corrupt a WAL database; {OLDEST_SQLITE:?} or newer is needed");
         }
         sqlx::migrate!("./migrations").run(&writes).await?;
-        sqlx::query("update heads set install = $1 where id = 1 and install = ''").bind(uuid::Uuid::now_v7().simple().to_string()).execute(&writes).await?;
+        sqlx::query("update heads set install = $1 where id = 1 and install = ''")
+            .bind(uuid::Uuid::now_v7().simple().to_string())
+            .execute(&writes)
+            .await?;
         let reads = pool(4, true).connect_with(options).await?;
         let (jobs, queue) = mpsc::channel(256);
         let (wake, woken) = watch::channel(0);
@@ -388,7 +400,7 @@ impl Store {
         let (out, value) = oneshot::channel();
         let (committed, done) = oneshot::channel();
         let work = Box::new(move |mut tx: WriteTx| {
-            let future: Pin<Box<dyn Future<Output = Option<WriteTx>> + Send>> = Box::pin(async move {
+            let future: Committing = Box::pin(async move {
                 let result = f(&mut tx).await;
                 let commit = result.is_ok();
                 let _ = out.send(result);
@@ -422,12 +434,20 @@ fn spawn_writer(pool: AnyPool, mut queue: mpsc::Receiver<Job>, wake: watch::Send
     });
 }
 
-type Work = Box<dyn FnOnce(WriteTx) -> Pin<Box<dyn Future<Output = Option<WriteTx>> + Send>> + Send>;
-
-async fn write_once(pool: &AnyPool, work: Work, permit: Option<Permit>, now: Millis, epoch: i64, begin: &'static str, events: &mut Option<i64>) -> Result<()> {
+async fn write_once(
+    pool: &AnyPool,
+    work: Work,
+    permit: Option<Permit>,
+    now: Millis,
+    epoch: i64,
+    begin: &'static str,
+    events: &mut Option<i64>,
+) -> Result<()> {
     let mut tx = pool.begin_with(begin).await?;
     let (audit_seq, audit_hash, event_seq, current): (i64, String, i64, i64) =
-        sqlx::query_as("update heads set writes = writes + 1 where id = 1 returning audit_seq, audit_hash, event_seq, epoch").fetch_one(&mut *tx).await?;
+        sqlx::query_as("update heads set writes = writes + 1 where id = 1 returning audit_seq, audit_hash, event_seq, epoch")
+            .fetch_one(&mut *tx)
+            .await?;
     if epoch != 0 && epoch != current {
         tx.rollback().await?;
         return Err(StoreError::Superseded);

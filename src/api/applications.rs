@@ -23,7 +23,11 @@ pub struct NewApplication {
 
 /// Creates an application.
 #[utoipa::path(post, path = "/api/v1/apps", request_body = NewApplication, responses((status = 201, body = Application), (status = 409, body = Document), (status = 422, body = Document)))]
-pub async fn create(State(site): State<Site>, Caller(actor): Caller, Body(new): Body<NewApplication>) -> Result<(StatusCode, Json<Application>), ApiError> {
+pub async fn create(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Body(new): Body<NewApplication>,
+) -> Result<(StatusCode, Json<Application>), ApiError> {
     let made = site.app.create_application(&actor, Application { name: new.name, repository: new.repository }).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }

@@ -197,7 +197,10 @@ impl utoipa::PartialSchema for ChangeRequest {
             fields.properties.insert("kind".into(), text().enum_values(Some([name])).into());
             fields.required.push("kind".into());
             fields.properties.insert("reason".into(), text().description(Some("Why, in words.")).into());
-            fields.properties.insert("on_busy".into(), text().enum_values(Some(["refuse", "wait"])).description(Some("When another change is in the way.")).into());
+            fields.properties.insert(
+                "on_busy".into(),
+                text().enum_values(Some(["refuse", "wait"])).description(Some("When another change is in the way.")).into(),
+            );
             all = all.item(fields);
         }
         RefOr::T(Schema::OneOf(all.build()))
@@ -242,7 +245,12 @@ fn request(value: serde_json::Value, key: Option<String>) -> Result<Request, Pro
 /// Plans a change without effect: plan, diff, preflight.
 #[utoipa::path(post, path = "/api/v1/apps/{app}/environments/{env}/changes/preview", params(("app" = String, Path), ("env" = String, Path)), request_body = ChangeRequest,
     responses((status = 200, body = PlanView), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
-pub async fn preview(State(site): State<Site>, Caller(actor): Caller, Path((app, env)): Path<(String, String)>, Body(body): Body<serde_json::Value>) -> Result<Json<PlanView>, ApiError> {
+pub async fn preview(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path((app, env)): Path<(String, String)>,
+    Body(body): Body<serde_json::Value>,
+) -> Result<Json<PlanView>, ApiError> {
     let env = site.app.visible(&actor, &app, &env).await?;
     let wanted = request(body, None)?;
     let plan = site.app.preview_change(&actor, &env, &wanted.intent).await?;
@@ -252,7 +260,13 @@ pub async fn preview(State(site): State<Site>, Caller(actor): Caller, Path((app,
 /// Asks for a change. `Idempotency-Key` makes a repetition harmless.
 #[utoipa::path(post, path = "/api/v1/apps/{app}/environments/{env}/changes", params(("app" = String, Path), ("env" = String, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = ChangeRequest,
     responses((status = 202, body = ChangeView), (status = 403, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
-pub async fn create(State(site): State<Site>, Caller(actor): Caller, Path((app, env)): Path<(String, String)>, headers: HeaderMap, Body(body): Body<serde_json::Value>) -> Result<Response, ApiError> {
+pub async fn create(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path((app, env)): Path<(String, String)>,
+    headers: HeaderMap,
+    Body(body): Body<serde_json::Value>,
+) -> Result<Response, ApiError> {
     let env = site.app.visible(&actor, &app, &env).await?;
     let key = match headers.get("idempotency-key") {
         None => None,
@@ -361,7 +375,12 @@ pub struct Approve {
 
 /// Approves a change. Never by its requester, and never by a token.
 #[utoipa::path(post, path = "/api/v1/changes/{number}/approve", params(("number" = i64, Path)), request_body = Approve, responses((status = 200, body = ChangeView), (status = 403, body = Document), (status = 409, body = Document)))]
-pub async fn approve(State(site): State<Site>, Caller(actor): Caller, Path(number): Path<i64>, Body(body): Body<Approve>) -> Result<Json<ChangeView>, ApiError> {
+pub async fn approve(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(number): Path<i64>,
+    Body(body): Body<Approve>,
+) -> Result<Json<ChangeView>, ApiError> {
     let (_, env) = visible(&site, &actor, number).await?;
     let change = site.app.approve_change(&actor, &env, number, &body.plan_hash, body.comment).await?;
     Ok(Json(view(&site, change).await?))
@@ -369,7 +388,12 @@ pub async fn approve(State(site): State<Site>, Caller(actor): Caller, Path(numbe
 
 /// Rejects a change.
 #[utoipa::path(post, path = "/api/v1/changes/{number}/reject", params(("number" = i64, Path)), request_body = Reason, responses((status = 200, body = ChangeView), (status = 403, body = Document), (status = 409, body = Document)))]
-pub async fn reject(State(site): State<Site>, Caller(actor): Caller, Path(number): Path<i64>, Body(body): Body<Reason>) -> Result<Json<ChangeView>, ApiError> {
+pub async fn reject(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(number): Path<i64>,
+    Body(body): Body<Reason>,
+) -> Result<Json<ChangeView>, ApiError> {
     let (_, env) = visible(&site, &actor, number).await?;
     let change = site.app.reject_change(&actor, &env, number, body.reason).await?;
     Ok(Json(view(&site, change).await?))
@@ -387,7 +411,12 @@ pub struct Cancel {
 
 /// Cancels a change, or takes back what runs.
 #[utoipa::path(post, path = "/api/v1/changes/{number}/cancel", params(("number" = i64, Path)), request_body = Cancel, responses((status = 202, body = ChangeView), (status = 403, body = Document), (status = 409, body = Document)))]
-pub async fn cancel(State(site): State<Site>, Caller(actor): Caller, Path(number): Path<i64>, Body(body): Body<Cancel>) -> Result<(StatusCode, Json<ChangeView>), ApiError> {
+pub async fn cancel(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(number): Path<i64>,
+    Body(body): Body<Cancel>,
+) -> Result<(StatusCode, Json<ChangeView>), ApiError> {
     let (_, env) = visible(&site, &actor, number).await?;
     let change = site.app.cancel_change(&actor, &env, number, body.mode, body.reason).await?;
     Ok((StatusCode::ACCEPTED, Json(view(&site, change).await?)))
@@ -395,7 +424,12 @@ pub async fn cancel(State(site): State<Site>, Caller(actor): Caller, Path(number
 
 /// Ends a change by hand. Admins only.
 #[utoipa::path(post, path = "/api/v1/changes/{number}/force-close", params(("number" = i64, Path)), request_body = Reason, responses((status = 200, body = ChangeView), (status = 403, body = Document), (status = 409, body = Document)))]
-pub async fn force_close(State(site): State<Site>, Caller(actor): Caller, Path(number): Path<i64>, Body(body): Body<Reason>) -> Result<Json<ChangeView>, ApiError> {
+pub async fn force_close(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(number): Path<i64>,
+    Body(body): Body<Reason>,
+) -> Result<Json<ChangeView>, ApiError> {
     let (_, env) = visible(&site, &actor, number).await?;
     let change = site.app.force_close(&actor, &env, number, body.reason).await?;
     Ok(Json(view(&site, change).await?))
@@ -409,15 +443,43 @@ pub struct Since {
     since: Option<i64>,
 }
 
+/// What happened to a change.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct EventView {
+    /// Id on the stream.
+    id: i64,
+    /// When.
+    at: String,
+    /// `change-7`.
+    topic: String,
+    /// The change.
+    change: Option<i64>,
+    /// One sentence.
+    sentence: Option<String>,
+}
+
+impl From<Event> for EventView {
+    fn from(e: Event) -> Self {
+        Self { id: e.id, at: written(e.at), topic: e.topic, change: e.change, sentence: e.sentence }
+    }
+}
+
 /// Events of a change, oldest first: JSON, or a stream for `Accept: text/event-stream`, resumed by `Last-Event-ID`.
-#[utoipa::path(get, path = "/api/v1/changes/{number}/events", params(("number" = i64, Path), Since), responses((status = 200, body = Page<Event>), (status = 404, body = Document)))]
-pub async fn events(State(site): State<Site>, Caller(actor): Caller, proof: Proof, Path(number): Path<i64>, Query(q): Query<Since>, headers: HeaderMap) -> Result<Response, ApiError> {
+#[utoipa::path(get, path = "/api/v1/changes/{number}/events", params(("number" = i64, Path), Since), responses((status = 200, body = Page<EventView>), (status = 404, body = Document)))]
+pub async fn events(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    proof: Proof,
+    Path(number): Path<i64>,
+    Query(q): Query<Since>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     visible(&site, &actor, number).await?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).or(q.since).unwrap_or(0);
     let streams = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|a| a.contains("text/event-stream"));
     if !streams {
         let page = Page::of(site.app.store.list_events(number, last, PAGE + 1).await?, |e| e.id);
-        return Ok(Json(page).into_response());
+        return Ok(Json(Page { items: page.items.into_iter().map(EventView::from).collect(), next: page.next }).into_response());
     }
     let (out, stream) = tokio::sync::mpsc::channel::<Result<SseEvent, Infallible>>(8);
     let origin = actor.origin.clone();
@@ -437,6 +499,7 @@ pub async fn events(State(site): State<Site>, Caller(actor): Caller, proof: Proo
             let Ok(rows) = site.app.store.list_events(number, after, PAGE).await else { return };
             for e in rows {
                 after = e.id;
+                let e = EventView::from(e);
                 let Ok(event) = SseEvent::default().id(e.id.to_string()).event(e.topic.clone()).json_data(&e) else { return };
                 if out.send(Ok(event)).await.is_err() {
                     return;

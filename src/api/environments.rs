@@ -186,14 +186,23 @@ pub async fn list(State(site): State<Site>, Caller(actor): Caller) -> Result<Jso
 
 /// One environment: capacity, health, instances, release, data age, explanation.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/environments/{env}", params(("app" = String, Path), ("env" = String, Path)), responses((status = 200, body = EnvironmentView), (status = 404, body = Document)))]
-pub async fn show(State(site): State<Site>, Caller(actor): Caller, Path((app, env)): Path<(String, String)>) -> Result<Json<EnvironmentView>, ApiError> {
+pub async fn show(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path((app, env)): Path<(String, String)>,
+) -> Result<Json<EnvironmentView>, ApiError> {
     let env = site.app.visible(&actor, &app, &env).await?;
     Ok(Json(view(&site, env).await?))
 }
 
 /// Adopts an Auto Scaling group as an environment.
 #[utoipa::path(post, path = "/api/v1/apps/{app}/environments", params(("app" = String, Path)), request_body = Adoption, responses((status = 201, body = EnvironmentView), (status = 409, body = Document), (status = 422, body = Document)))]
-pub async fn create(State(site): State<Site>, Caller(actor): Caller, Path(app): Path<String>, Body(new): Body<Adoption>) -> Result<(StatusCode, Json<EnvironmentView>), ApiError> {
+pub async fn create(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(app): Path<String>,
+    Body(new): Body<Adoption>,
+) -> Result<(StatusCode, Json<EnvironmentView>), ApiError> {
     let env = site.app.adopt(&actor, &app, new).await?;
     Ok((StatusCode::CREATED, Json(view(&site, env).await?)))
 }

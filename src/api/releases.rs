@@ -35,7 +35,16 @@ pub struct ReleaseView {
 
 impl From<Release> for ReleaseView {
     fn from(r: Release) -> Self {
-        Self { number: r.number, app: r.app, tag: r.tag, digest: r.digest, commit: r.commit, notes: r.notes, created_by: r.created_by, created_at: written(r.created_at) }
+        Self {
+            number: r.number,
+            app: r.app,
+            tag: r.tag,
+            digest: r.digest,
+            commit: r.commit,
+            notes: r.notes,
+            created_by: r.created_by,
+            created_at: written(r.created_at),
+        }
     }
 }
 
@@ -76,7 +85,12 @@ pub async fn images(State(site): State<Site>, Caller(actor): Caller, Path(app): 
 
 /// Releases, newest first.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/releases", params(("app" = String, Path), Cursor), responses((status = 200, body = Page<ReleaseView>), (status = 404, body = Document)))]
-pub async fn list(State(site): State<Site>, Caller(actor): Caller, Path(app): Path<String>, Query(q): Query<Cursor>) -> Result<Json<Page<ReleaseView>>, ApiError> {
+pub async fn list(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(app): Path<String>,
+    Query(q): Query<Cursor>,
+) -> Result<Json<Page<ReleaseView>>, ApiError> {
     site.app.visible_application(&actor, &app).await?;
     let below = cursor(q.cursor.as_deref())?.unwrap_or(i64::MAX);
     let rows = site.app.store.list_releases(&app, below, PAGE + 1).await?;
@@ -86,7 +100,12 @@ pub async fn list(State(site): State<Site>, Caller(actor): Caller, Path(app): Pa
 
 /// Makes a release of an image: its tag is resolved to a digest once, now. An image that is a release already is returned with 200.
 #[utoipa::path(post, path = "/api/v1/apps/{app}/releases", params(("app" = String, Path)), request_body = NewRelease, responses((status = 201, body = ReleaseView), (status = 200, body = ReleaseView), (status = 422, body = Document)))]
-pub async fn create(State(site): State<Site>, Caller(actor): Caller, Path(app): Path<String>, Body(new): Body<NewRelease>) -> Result<(StatusCode, Json<ReleaseView>), ApiError> {
+pub async fn create(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path(app): Path<String>,
+    Body(new): Body<NewRelease>,
+) -> Result<(StatusCode, Json<ReleaseView>), ApiError> {
     let (release, made) = site.app.make_release(&actor, &app, new).await?;
     Ok((if made { StatusCode::CREATED } else { StatusCode::OK }, Json(release.into())))
 }

@@ -19,7 +19,7 @@ use crate::domain::problem::Problem;
 use crate::domain::release::Release;
 use crate::store::acts::ActRow;
 use crate::store::changes::Change;
-use crate::store::{NewEntry, StoreError};
+use crate::store::{NewEntry, StoreError, Write};
 
 /// What the worker does next with this change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,8 @@ impl App {
             if !limited {
                 c.progress.misses += 1;
                 if c.progress.misses >= 3 {
-                    c.sentence = format!("Lost contact with AWS: {} looks in a row failed ({words}). The change goes on when AWS answers.", c.progress.misses);
+                    c.sentence =
+                        format!("Lost contact with AWS: {} looks in a row failed ({words}). The change goes on when AWS answers.", c.progress.misses);
                 }
             }
         })
@@ -118,7 +119,7 @@ impl App {
             c
         };
         let (old_state, old_sentence, number) = (change.state, change.sentence.clone(), change.number);
-        let write: Box<dyn for<'a> FnOnce(&'a mut crate::store::WriteTx) -> crate::store::Writing<'a, ()> + Send> = Box::new(move |tx| {
+        let write: Write<()> = Box::new(move |tx| {
             Box::pin(async move {
                 let mut c = body(change);
                 tx.begin_step(number, step, false).await?;
@@ -147,7 +148,16 @@ impl App {
     }
 
     /// Decides to take a change back; the evidence first, while the instance still exists.
-    async fn take_back(&self, change: Change, cloud: &Cloud, obs: &Observation, mut progress: Progress, instance: Option<String>, why: String, by: &'static str) -> Result<Turn, Problem> {
+    async fn take_back(
+        &self,
+        change: Change,
+        cloud: &Cloud,
+        obs: &Observation,
+        mut progress: Progress,
+        instance: Option<String>,
+        why: String,
+        by: &'static str,
+    ) -> Result<Turn, Problem> {
         if let Some(id) = &instance
             && progress.first_failure.is_none()
         {
@@ -159,7 +169,8 @@ impl App {
                     None
                 }
             };
-            progress.first_failure = Some(FirstFailure { instance: id.clone(), zone, sentence: why.clone(), target: target_words(obs, id), console, at: obs.at });
+            progress.first_failure =
+                Some(FirstFailure { instance: id.clone(), zone, sentence: why.clone(), target: target_words(obs, id), console, at: obs.at });
         }
         progress.undo = Some(Undo { by: by.into(), why: why.clone(), at: obs.at });
         progress.proofs = 0;
@@ -193,7 +204,15 @@ impl App {
     }
 
     /// Writes down the end: state, release, what a rollback left, and one audit entry with before and after.
-    async fn settle(&self, change: Change, env: &Environment, obs: &Observation, progress: Progress, state: State, sentence: String) -> Result<Turn, Problem> {
+    async fn settle(
+        &self,
+        change: Change,
+        env: &Environment,
+        obs: &Observation,
+        progress: Progress,
+        state: State,
+        sentence: String,
+    ) -> Result<Turn, Problem> {
         let scope = change.scope();
         let permit = Permit::engine(&format!("change.{}", state.name()), &scope);
         let succeeded = state == State::Succeeded;
@@ -202,7 +221,9 @@ impl App {
             Launched::Digest { digest } => Some(digest),
             _ => None,
         });
-        let group = obs.group.as_ref().map(|g| json!({"min": g.min, "desired": g.desired, "max": g.max, "instances": g.instances.iter().map(|i| i.id.clone()).collect::<Vec<_>>()}));
+        let group = obs.group.as_ref().map(
+            |g| json!({"min": g.min, "desired": g.desired, "max": g.max, "instances": g.instances.iter().map(|i| i.id.clone()).collect::<Vec<_>>()}),
+        );
         let entry = NewEntry::done()
             .result(if matches!(state, State::Succeeded | State::Undone | State::Cancelled) { "done" } else { "failed" })
             .change(change.number)
@@ -228,7 +249,16 @@ impl App {
                             && let Some(digest) = &digest
                         {
                             // What was pinned gets a number, so that it can be rolled back to.
-                            let made = Release { app: env.app.clone(), number: 0, tag: None, digest: digest.clone(), commit: None, notes: Some(format!("Ran in {} when it was pinned.", env.scope())), created_by: c.requested_by.clone(), created_at: 0 };
+                            let made = Release {
+                                app: env.app.clone(),
+                                number: 0,
+                                tag: None,
+                                digest: digest.clone(),
+                                commit: None,
+                                notes: Some(format!("Ran in {} when it was pinned.", env.scope())),
+                                created_by: c.requested_by.clone(),
+                                created_at: 0,
+                            };
                             c.release = match tx.find_release_number(&env.app, digest).await? {
                                 Some(n) => Some(n),
                                 None => Some(tx.insert_release(&made).await?),
@@ -291,7 +321,8 @@ impl App {
                             tx.set_act_looked(id, now).await?;
                             let mut c = change;
                             c.due_at = due;
-                            c.sentence = format!("The answer to `{}` was lost. Looking whether AWS did it, before anything is sent again.", step.name());
+                            c.sentence =
+                                format!("The answer to `{}` was lost. Looking whether AWS did it, before anything is sent again.", step.name());
                             tx.set_change(&mut c).await?;
                             tx.event(&c.topic(), Some(number), Some(&c.sentence)).await
                         })

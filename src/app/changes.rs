@@ -6,11 +6,11 @@ use super::{App, aws_problem};
 use crate::aws::Priority;
 use crate::domain::access::{Act, Actor, ActorKind, Facts as GateFacts, Permit};
 use crate::domain::application::free_text;
+use crate::domain::canonical;
 use crate::domain::change::{Intent, Kind, Lane, Progress, State, Undo};
 use crate::domain::environment::Environment;
 use crate::domain::plan::{self, Plan};
 use crate::domain::problem::Problem;
-use crate::domain::canonical;
 use crate::store::changes::{Approval, Change};
 use crate::store::{NewEntry, StoreError};
 
@@ -147,7 +147,14 @@ impl App {
         Ok(self.store.find_change(number).await?)
     }
 
-    async fn insert_request(&self, permit: &Permit, env: &Environment, request: Request, plan: Plan, body_hash: String) -> Result<Change, StoreError> {
+    async fn insert_request(
+        &self,
+        permit: &Permit,
+        env: &Environment,
+        request: Request,
+        plan: Plan,
+        body_hash: String,
+    ) -> Result<Change, StoreError> {
         let (env, wall, cloud) = (env.clone(), self.clocks.wall(), self.clocks.cloud());
         let actor = permit.actor().name.clone();
         let lane = request.intent.lane();
@@ -224,7 +231,14 @@ impl App {
     /// # Errors
     /// `Forbidden` for the requester and for tokens; `Conflict` when the plan moved, the state does not wait for it, or the
     /// caller decided already.
-    pub async fn approve_change(&self, actor: &Actor, env: &Environment, number: i64, plan_hash: &str, comment: Option<String>) -> Result<Change, Problem> {
+    pub async fn approve_change(
+        &self,
+        actor: &Actor,
+        env: &Environment,
+        number: i64,
+        plan_hash: &str,
+        comment: Option<String>,
+    ) -> Result<Change, Problem> {
         self.decide_change(actor, env, number, Some(plan_hash), comment).await
     }
 
@@ -239,18 +253,31 @@ impl App {
         self.decide_change(actor, env, number, None, Some(reason)).await
     }
 
-    async fn decide_change(&self, actor: &Actor, env: &Environment, number: i64, plan_hash: Option<&str>, comment: Option<String>) -> Result<Change, Problem> {
+    async fn decide_change(
+        &self,
+        actor: &Actor,
+        env: &Environment,
+        number: i64,
+        plan_hash: Option<&str>,
+        comment: Option<String>,
+    ) -> Result<Change, Problem> {
         if let Some(text) = &comment {
             free_text(if plan_hash.is_some() { "comment" } else { "reason" }, text, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
         }
-        let change = self.store.find_change(number).await?.filter(|c| c.env == env.id).ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let change = self
+            .store
+            .find_change(number)
+            .await?
+            .filter(|c| c.env == env.id)
+            .ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
         let approves = plan_hash.is_some();
         let decided = self.store.list_approvals(number).await?.into_iter().filter(|a| a.plan_hash == change.plan_hash).map(|a| a.person).collect();
         let facts = GateFacts {
             authors: vec![change.requested_by.clone()],
             decided,
             hashes: plan_hash.map(|h| (h.to_owned(), change.plan_hash.clone())),
-            state_refuses: (change.state != State::AwaitingApproval).then(|| format!("#{number} is {} and waits for no decision.", change.state.name())),
+            state_refuses: (change.state != State::AwaitingApproval)
+                .then(|| format!("#{number} is {} and waits for no decision.", change.state.name())),
             ..GateFacts::default()
         };
         let act = if approves { Act::Approve } else { Act::Reject };
@@ -305,15 +332,31 @@ impl App {
     ///
     /// # Errors
     /// `Forbidden`, or `Conflict` when it is finished.
-    pub async fn cancel_change(&self, actor: &Actor, env: &Environment, number: i64, mode: CancelMode, reason: Option<String>) -> Result<Change, Problem> {
+    pub async fn cancel_change(
+        &self,
+        actor: &Actor,
+        env: &Environment,
+        number: i64,
+        mode: CancelMode,
+        reason: Option<String>,
+    ) -> Result<Change, Problem> {
         if let Some(text) = &reason {
             free_text("reason", text, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
         }
-        let change = self.store.find_change(number).await?.filter(|c| c.env == env.id).ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
-        let facts = GateFacts { state_refuses: change.state.is_final().then(|| format!("#{number} is finished: {}.", change.state.name())), ..GateFacts::default() };
+        let change = self
+            .store
+            .find_change(number)
+            .await?
+            .filter(|c| c.env == env.id)
+            .ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let facts = GateFacts {
+            state_refuses: change.state.is_final().then(|| format!("#{number} is finished: {}.", change.state.name())),
+            ..GateFacts::default()
+        };
         let permit = self.gate(actor, &Act::Cancel, env, facts).await?;
         let (cloud, who) = (self.clocks.cloud(), actor.name.clone());
-        let entry = NewEntry::done().change(number).before(&json!({"state": change.state.name()})).after(&json!({"mode": mode})).reason(reason.clone());
+        let entry =
+            NewEntry::done().change(number).before(&json!({"state": change.state.name()})).after(&json!({"mode": mode})).reason(reason.clone());
         let result = self
             .store
             .write(&permit, entry, move |tx| {
@@ -368,15 +411,27 @@ impl App {
             return Err(Problem::field("reason", "say why: this goes into the audit"));
         }
         free_text("reason", &reason, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
-        let change = self.store.find_change(number).await?.filter(|c| c.env == env.id).ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
-        let facts = GateFacts { state_refuses: change.state.is_final().then(|| format!("#{number} is finished: {}.", change.state.name())), ..GateFacts::default() };
+        let change = self
+            .store
+            .find_change(number)
+            .await?
+            .filter(|c| c.env == env.id)
+            .ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let facts = GateFacts {
+            state_refuses: change.state.is_final().then(|| format!("#{number} is finished: {}.", change.state.name())),
+            ..GateFacts::default()
+        };
         let permit = self.gate(actor, &Act::ForceClose, env, facts).await?;
         let still = match self.store.find_observation(env.id).await?.and_then(|l| l.observation.active_refresh().cloned()) {
             Some(r) => format!("AWS still works on the refresh {} ({}).", r.id, r.status),
             None => "AWS showed no running refresh at the last look.".into(),
         };
         let who = actor.name.clone();
-        let entry = NewEntry::done().change(number).before(&json!({"state": change.state.name()})).after(&json!({"state": "failed"})).reason(Some(reason.clone()));
+        let entry = NewEntry::done()
+            .change(number)
+            .before(&json!({"state": change.state.name()}))
+            .after(&json!({"state": "failed"}))
+            .reason(Some(reason.clone()));
         Ok(self
             .store
             .write(&permit, entry, move |tx| {
@@ -417,7 +472,12 @@ impl App {
                         if c.state.holds_lane() || c.state.is_final() {
                             return Err(StoreError::Moved);
                         }
-                        c.sentence = if c.state == State::AwaitingApproval { "Expired: nobody decided in time." } else { "Expired: its turn did not come in time." }.into();
+                        c.sentence = if c.state == State::AwaitingApproval {
+                            "Expired: nobody decided in time."
+                        } else {
+                            "Expired: its turn did not come in time."
+                        }
+                        .into();
                         c.state = State::Expired;
                         c.finished_at = Some(tx.now());
                         tx.set_change(&mut c).await?;
@@ -447,11 +507,26 @@ impl App {
             return Ok(true);
         }
         let Some(person) = self.store.find_person(name).await?.filter(|p| p.disabled_at.is_none()) else { return Ok(false) };
-        let actor = Actor { kind: ActorKind::Person, name: person.name, id: person.id, grants: self.store.grants(person.id).await?, origin: crate::domain::access::Origin::default() };
+        let actor = Actor {
+            kind: ActorKind::Person,
+            name: person.name,
+            id: person.id,
+            grants: self.store.grants(person.id).await?,
+            origin: crate::domain::access::Origin::default(),
+        };
         Ok(actor.has(role, scope))
     }
 }
 
 fn in_the_way(c: &Change) -> (i64, String) {
-    (c.number, format!("#{} ({}, {}) is in the way: {} Wait for its end, cancel it, or send on_busy \"wait\".", c.number, c.kind.name(), c.state.name(), c.sentence))
+    (
+        c.number,
+        format!(
+            "#{} ({}, {}) is in the way: {} Wait for its end, cancel it, or send on_busy \"wait\".",
+            c.number,
+            c.kind.name(),
+            c.state.name(),
+            c.sentence
+        ),
+    )
 }

@@ -81,7 +81,10 @@ impl App {
         let account = group.arn.split(':').nth(4).map_or(identity.account, str::to_owned);
         let registry = a.registry.clone().unwrap_or_else(|| format!("{account}.dkr.ecr.{}.amazonaws.com", a.region));
         if cloud.repository_exists(p, &application.repository).await.map_err(|e| aws_problem(&e))?.is_none() {
-            return Err(Problem::field("region", format!("ECR has no repository `{}` in {}; the application's images must be there", application.repository, a.region)));
+            return Err(Problem::field(
+                "region",
+                format!("ECR has no repository `{}` in {}; the application's images must be there", application.repository, a.region),
+            ));
         }
         let mut env = Environment {
             id: 0,
@@ -117,7 +120,16 @@ impl App {
             .write(&permit, entry, move |tx| {
                 Box::pin(async move {
                     if let Some(digest) = digest {
-                        let made = Release { app: adopted.app.clone(), number: 0, tag: None, digest: digest.clone(), commit: None, notes: Some(format!("Ran in {} when it was adopted.", adopted.scope())), created_by: by, created_at: 0 };
+                        let made = Release {
+                            app: adopted.app.clone(),
+                            number: 0,
+                            tag: None,
+                            digest: digest.clone(),
+                            commit: None,
+                            notes: Some(format!("Ran in {} when it was adopted.", adopted.scope())),
+                            created_by: by,
+                            created_at: 0,
+                        };
                         let number = match tx.find_release_number(&adopted.app, &digest).await? {
                             Some(n) => n,
                             None => tx.insert_release(&made).await?,

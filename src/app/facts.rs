@@ -123,7 +123,11 @@ pub(crate) fn group_version(obs: &Observation) -> Option<i64> {
     match obs.group.as_ref().map(|g| &g.launch) {
         Some(LaunchSource::Template(t)) => t.number().or_else(|| {
             let of = obs.versions.values().filter(|v| v.template_id == t.id);
-            if t.version == "$Latest" { of.map(|v| v.number).max() } else { of.filter(|v| v.rest.contains_key("fleetgate.default")).map(|v| v.number).next() }
+            if t.version == "$Latest" {
+                of.map(|v| v.number).max()
+            } else {
+                of.filter(|v| v.rest.contains_key("fleetgate.default")).map(|v| v.number).next()
+            }
         }),
         _ => None,
     }

@@ -25,10 +25,7 @@ impl App {
         let scope = format!("{app}/{env}");
         // The gate first: the answer to a stranger must not depend on what exists.
         decide(actor, &Act::View, &On::Environment(&scope), &Facts::default())?;
-        self.store
-            .find_environment(app, env)
-            .await?
-            .ok_or_else(|| Problem::NotFound(format!("There is no {scope} here that you may see.")))
+        self.store.find_environment(app, env).await?.ok_or_else(|| Problem::NotFound(format!("There is no {scope} here that you may see.")))
     }
 
     /// Writes a refused request to the audit. Reads are not audited, and neither is what nobody we know asked for.

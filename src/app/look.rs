@@ -71,7 +71,14 @@ impl App {
     /// Of AWS.
     pub async fn observe(&self, env: &Environment, cloud: &Cloud, priority: Priority) -> Result<Observation, AwsError> {
         let at = self.clocks.cloud();
-        let mut obs = Observation { at, group: cloud.group(priority, &env.asg).await?, health: Vec::new(), refreshes: Vec::new(), activities: Vec::new(), versions: BTreeMap::new() };
+        let mut obs = Observation {
+            at,
+            group: cloud.group(priority, &env.asg).await?,
+            health: Vec::new(),
+            refreshes: Vec::new(),
+            activities: Vec::new(),
+            versions: BTreeMap::new(),
+        };
         let Some(group) = &obs.group else { return Ok(obs) };
         if !group.target_group_arns.is_empty() {
             for target_group in cloud.target_groups(priority, &group.target_group_arns).await? {
@@ -82,7 +89,8 @@ impl App {
         obs.refreshes = cloud.refreshes(priority, &env.asg, REFRESHES).await?;
         obs.activities = cloud.activities(priority, &env.asg, ACTIVITIES).await?;
         let (LaunchSource::Template(template) | LaunchSource::Mixed { template: Some(template) }) = &group.launch else { return Ok(obs) };
-        let mut numbers: BTreeSet<i64> = group.instances.iter().filter(|i| i.template_id.as_ref() == Some(&template.id)).filter_map(|i| i.template_version).collect();
+        let mut numbers: BTreeSet<i64> =
+            group.instances.iter().filter(|i| i.template_id.as_ref() == Some(&template.id)).filter_map(|i| i.template_version).collect();
         match template.number() {
             Some(n) => {
                 numbers.insert(n);
@@ -113,7 +121,14 @@ impl App {
     ///
     /// # Errors
     /// Of AWS.
-    pub(crate) async fn template_version(&self, env: &Environment, cloud: &Cloud, priority: Priority, template: &str, number: i64) -> Result<Option<TemplateVersion>, AwsError> {
+    pub(crate) async fn template_version(
+        &self,
+        env: &Environment,
+        cloud: &Cloud,
+        priority: Priority,
+        template: &str,
+        number: i64,
+    ) -> Result<Option<TemplateVersion>, AwsError> {
         let place = format!("{}/{}", env.account, env.region);
         if let Ok(Some(known)) = self.store.find_template_version(&place, template, number).await {
             return Ok(Some(known));

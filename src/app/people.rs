@@ -46,7 +46,8 @@ impl App {
         let hash = self.hash(password).await?;
         let (name_owned, grants_owned) = (name.to_owned(), grants.clone());
         let entry = NewEntry::done().after(&json!({"person": name, "grants": grants}));
-        let done = self.store.write(&permit, entry, move |tx| Box::pin(async move { tx.insert_person(&name_owned, &hash, &grants_owned).await })).await;
+        let done =
+            self.store.write(&permit, entry, move |tx| Box::pin(async move { tx.insert_person(&name_owned, &hash, &grants_owned).await })).await;
         match done {
             Ok(_) => Ok(()),
             Err(StoreError::Duplicate) => Err(Problem::conflict(format!("There is a person named {name} already."))),
@@ -138,7 +139,10 @@ impl App {
     pub async fn sign_out(&self, actor: &Actor, secret: &str) -> Result<(), Problem> {
         let permit = decide(actor, &Act::OwnAccount, &On::Everything, &Facts::default())?;
         let hash = sha256_hex(secret.as_bytes());
-        Ok(self.store.write(&permit, NewEntry::done().reason(Some("signed out".into())), move |tx| Box::pin(async move { tx.end_session(&hash).await })).await?)
+        Ok(self
+            .store
+            .write(&permit, NewEntry::done().reason(Some("signed out".into())), move |tx| Box::pin(async move { tx.end_session(&hash).await }))
+            .await?)
     }
 
     /// Who holds this session's secret. Rights are read anew on each request.
@@ -163,7 +167,10 @@ impl App {
 
     async fn hash(&self, password: &str) -> Result<String, Problem> {
         let password = password.to_owned();
-        self.hashing_task(move || Argon2::default().hash_password(password.as_bytes()).map(|h| h.to_string()).map_err(|e| Problem::Internal(e.to_string()))).await?
+        self.hashing_task(move || {
+            Argon2::default().hash_password(password.as_bytes()).map(|h| h.to_string()).map_err(|e| Problem::Internal(e.to_string()))
+        })
+        .await?
     }
 
     /// Compares; without a hash, with one of nobody's, so that the time is the same.

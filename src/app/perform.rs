@@ -30,7 +30,15 @@ const LONGEST_BACKOFF_MS: i64 = 60_000;
 
 impl App {
     /// Performs one act: look, write the intent, call once, write the outcome.
-    pub(super) async fn act(&self, change: Change, env: &Environment, cloud: &Cloud, obs: &Observation, mut progress: Progress, step: Step) -> Result<Turn, Problem> {
+    pub(super) async fn act(
+        &self,
+        change: Change,
+        env: &Environment,
+        cloud: &Cloud,
+        obs: &Observation,
+        mut progress: Progress,
+        step: Step,
+    ) -> Result<Turn, Problem> {
         // Look before: harmless to run twice, whatever a former process got to.
         if matches!(step, Step::CreateVersion) {
             match self.find_done(&change, cloud, obs, step).await {
@@ -101,10 +109,19 @@ impl App {
         match step {
             Step::CreateVersion => {
                 let base = template.map_or(0, |t| t.base);
-                let invalid = |message: String| AwsError { kind: ErrorKind::Invalid, operation: "ec2:CreateLaunchTemplateVersion", code: None, message, request_id: None };
+                let invalid = |message: String| AwsError {
+                    kind: ErrorKind::Invalid,
+                    operation: "ec2:CreateLaunchTemplateVersion",
+                    code: None,
+                    message,
+                    request_id: None,
+                };
                 let source = match obs.versions.get(&base) {
                     Some(v) => v.clone(),
-                    None => self.template_version(env, cloud, Priority::Act, id, base).await?.ok_or_else(|| invalid(format!("Template version {base} is gone.")))?,
+                    None => self
+                        .template_version(env, cloud, Priority::Act, id, base)
+                        .await?
+                        .ok_or_else(|| invalid(format!("Template version {base} is gone.")))?,
                 };
                 let digest = b.digest.as_deref().ok_or_else(|| invalid("The plan names no digest.".into()))?;
                 let made = image::imprint(&source, &env.image_source, &env.registry, &env.repository, digest).map_err(invalid)?;
@@ -137,9 +154,13 @@ impl App {
             Step::PinVersion => Ok(accepted(cloud.set_group_template(&env.asg, id, p.new_version.unwrap_or_default()).await?)),
             Step::SetCapacity => Ok(accepted(cloud.resize(&env.asg, b.set_min, b.set_desired, b.set_max).await?)),
             Step::TerminateInstance => Ok(accepted(cloud.terminate(b.instance.as_deref().unwrap_or_default(), b.shrink).await?)),
-            Step::Roll | Step::Verify | Step::Undo | Step::Stop | Step::Resize | Step::Leave | Step::Settle => {
-                Err(AwsError { kind: ErrorKind::Invalid, operation: "none", code: None, message: format!("The step {} calls nothing.", step.name()), request_id: None })
-            }
+            Step::Roll | Step::Verify | Step::Undo | Step::Stop | Step::Resize | Step::Leave | Step::Settle => Err(AwsError {
+                kind: ErrorKind::Invalid,
+                operation: "none",
+                code: None,
+                message: format!("The step {} calls nothing.", step.name()),
+                request_id: None,
+            }),
         }
     }
 
@@ -213,7 +234,13 @@ impl App {
 
     /// AWS said no, or nothing.
     async fn refused(&self, change: Change, act: Option<i64>, e: &AwsError, step: Step) -> Result<Turn, Problem> {
-        tracing::warn!(change = change.number, operation = e.operation, code = e.code.as_deref(), request = e.request_id.as_deref(), "AWS did not accept an act");
+        tracing::warn!(
+            change = change.number,
+            operation = e.operation,
+            code = e.code.as_deref(),
+            request = e.request_id.as_deref(),
+            "AWS did not accept an act"
+        );
         let Some(act) = act else {
             let due = self.clocks.cloud() + self.poll(POLL_MS);
             self.keep_quietly(change, move |c| c.due_at = due).await?;
@@ -283,7 +310,16 @@ impl App {
 
     /// Writes what came of an act. The row is read anew inside the transaction: whatever a person did meanwhile stays, and
     /// what AWS did is never lost.
-    pub(super) async fn outcome(&self, change: Change, act: i64, step: Step, state: &'static str, words: String, request: Option<String>, outcome: Option<Outcome>) -> Result<Turn, Problem> {
+    pub(super) async fn outcome(
+        &self,
+        change: Change,
+        act: i64,
+        step: Step,
+        state: &'static str,
+        words: String,
+        request: Option<String>,
+        outcome: Option<Outcome>,
+    ) -> Result<Turn, Problem> {
         let number = change.number;
         let (service, operation, _) = operation(step);
         let permit = Permit::engine(&format!("aws.{operation}"), &change.scope());
@@ -294,7 +330,11 @@ impl App {
         };
         let entry = NewEntry {
             aws_request: request.clone(),
-            ..NewEntry::done().result(result).change(number).after(&json!({"service": service, "step": step.name(), "state": state})).reason(Some(words.clone()))
+            ..NewEntry::done()
+                .result(result)
+                .change(number)
+                .after(&json!({"service": service, "step": step.name(), "state": state}))
+                .reason(Some(words.clone()))
         };
         let now = self.clocks.cloud();
         let due = if state == "unknown" { now + self.poll(1000) } else { now };

@@ -33,8 +33,13 @@ impl App {
     pub async fn make_release(&self, actor: &Actor, app: &str, new: NewRelease) -> Result<(Release, bool), Problem> {
         let application = self.visible_application(actor, app).await?;
         let permit = decide(actor, &Act::MakeRelease, &On::Application(app), &Facts::default())?;
-        let bad: Vec<_> =
-            [new.commit.as_deref().and_then(|c| free_text("commit", c, 200).err()), new.notes.as_deref().and_then(|n| free_text("notes", n, 10_000).err())].into_iter().flatten().collect();
+        let bad: Vec<_> = [
+            new.commit.as_deref().and_then(|c| free_text("commit", c, 200).err()),
+            new.notes.as_deref().and_then(|n| free_text("notes", n, 10_000).err()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         if !bad.is_empty() {
             return Err(Problem::Invalid(bad));
         }
@@ -44,20 +49,30 @@ impl App {
             (Some(_), Some(_)) | (None, None) => return Err(Problem::field("tag", "give either a tag or a digest")),
             (Some(tag), None) => {
                 if tag.contains('/') || tag.contains('@') {
-                    return Err(Problem::field("tag", format!("`{tag}` names a repository or a digest; give the tag alone. Releases of this application come from `{repository}`")));
+                    return Err(Problem::field(
+                        "tag",
+                        format!("`{tag}` names a repository or a digest; give the tag alone. Releases of this application come from `{repository}`"),
+                    ));
                 }
                 if !is_tag(tag) {
                     return Err(Problem::field("tag", "must be an image tag: letters, digits and . _ -"));
                 }
                 let found = cloud.image_by_tag(Priority::Act, repository, tag).await.map_err(|e| aws_problem(&e))?;
-                found.ok_or_else(|| Problem::field("tag", format!("`{repository}` has no image tagged `{tag}`. Push it first, or look at the list of images")))?
+                found.ok_or_else(|| {
+                    Problem::field("tag", format!("`{repository}` has no image tagged `{tag}`. Push it first, or look at the list of images"))
+                })?
             }
             (None, Some(digest)) => {
                 if !is_digest(digest) {
                     return Err(Problem::field("digest", "must be `sha256:` and 64 hexadecimal digits"));
                 }
                 let found = cloud.image_by_digest(Priority::Act, repository, digest).await.map_err(|e| aws_problem(&e))?;
-                found.ok_or_else(|| Problem::field("digest", format!("`{repository}` has no such image. An image of another repository can not become a release of {app}")))?
+                found.ok_or_else(|| {
+                    Problem::field(
+                        "digest",
+                        format!("`{repository}` has no such image. An image of another repository can not become a release of {app}"),
+                    )
+                })?
             }
         };
         if let Some(known) = self.store.find_release_by_digest(app, &image.digest).await? {
@@ -80,7 +95,8 @@ impl App {
             .write_with(&permit, move |tx| {
                 Box::pin(async move {
                     let number = tx.insert_release(&made).await?;
-                    tx.audit(NewEntry::done().after(&json!({"release": number, "tag": made.tag, "digest": made.digest, "commit": made.commit}))).await?;
+                    tx.audit(NewEntry::done().after(&json!({"release": number, "tag": made.tag, "digest": made.digest, "commit": made.commit})))
+                        .await?;
                     tx.event(&topic, None, None).await?;
                     Ok(number)
                 })

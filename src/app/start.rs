@@ -27,7 +27,9 @@ impl App {
         if let Some(holder) = self.store.find_running(env.id, change.lane).await? {
             return self.hold(change, format!("Waits for #{} ({}): {}", holder.number, holder.kind.name(), holder.sentence)).await;
         }
-        if let Some(older) = self.store.list_open(env.id, change.lane).await?.into_iter().find(|c| c.number < change.number && c.state == State::Queued) {
+        if let Some(older) =
+            self.store.list_open(env.id, change.lane).await?.into_iter().find(|c| c.number < change.number && c.state == State::Queued)
+        {
             return self.hold(change, format!("Waits for #{}, which was asked for before.", older.number)).await;
         }
         let obs = self.look(env, cloud, Priority::Watched).await.map_err(|e| aws_problem(&e))?;
@@ -54,10 +56,20 @@ impl App {
                 }
             }
             if standing < env.policy.approvals {
-                return self.unapproved(change, format!("{standing} of {} approvals stand: an approver lost the role since. Another person must approve.", env.policy.approvals)).await;
+                return self
+                    .unapproved(
+                        change,
+                        format!(
+                            "{standing} of {} approvals stand: an approver lost the role since. Another person must approve.",
+                            env.policy.approvals
+                        ),
+                    )
+                    .await;
             }
         }
-        if !self.still_has(&change.requested_by, &scope, Role::Deployer).await? && !self.still_has(&change.requested_by, &scope, Role::Approver).await? {
+        if !self.still_has(&change.requested_by, &scope, Role::Deployer).await?
+            && !self.still_has(&change.requested_by, &scope, Role::Approver).await?
+        {
             let why = Problem::conflict(format!("{} may no longer ask for changes here.", change.requested_by));
             return self.refuse(change, &why).await;
         }
@@ -113,11 +125,18 @@ impl App {
     async fn refuse(&self, change: Change, why: &Problem) -> Result<Turn, Problem> {
         let words = match why {
             Problem::Invalid(fields) => fields.iter().map(|f| f.message.clone()).collect::<Vec<_>>().join(" "),
-            Problem::Conflict { detail, fields, .. } if !fields.is_empty() => format!("{detail} {}", fields.iter().map(|f| format!("{} {}", f.field, f.message)).collect::<Vec<_>>().join("; ")),
+            Problem::Conflict { detail, fields, .. } if !fields.is_empty() => {
+                format!("{detail} {}", fields.iter().map(|f| format!("{} {}", f.field, f.message)).collect::<Vec<_>>().join("; "))
+            }
             other => other.detail(),
         };
         let permit = Permit::engine("change.fail", &change.scope());
-        let entry = NewEntry::done().result("failed").change(change.number).before(&json!({"state": change.state.name()})).after(&json!({"state": "failed"})).reason(Some(words.clone()));
+        let entry = NewEntry::done()
+            .result("failed")
+            .change(change.number)
+            .before(&json!({"state": change.state.name()}))
+            .after(&json!({"state": "failed"}))
+            .reason(Some(words.clone()));
         let done = self
             .store
             .write(&permit, entry, move |tx| {
@@ -142,7 +161,14 @@ impl App {
     async fn void(&self, change: Change, env: &Environment, fresh: plan::Plan, moved: &[Difference]) -> Result<Turn, Problem> {
         let words: Vec<String> = moved
             .iter()
-            .map(|d| format!("{} was {} when approved and is now {}", d.field, d.before.as_deref().unwrap_or("not set"), d.after.as_deref().unwrap_or("not set")))
+            .map(|d| {
+                format!(
+                    "{} was {} when approved and is now {}",
+                    d.field,
+                    d.before.as_deref().unwrap_or("not set"),
+                    d.after.as_deref().unwrap_or("not set")
+                )
+            })
             .collect();
         let sentence = format!("The approval is void: {}. The new plan waits for an approval of its own.", words.join("; "));
         let expires = self.clocks.wall() + env.policy.approval_hours * HOUR_MS;
@@ -161,7 +187,15 @@ impl App {
         self.back_to_approval(change, permit, entry, None, sentence, None).await
     }
 
-    async fn back_to_approval(&self, change: Change, permit: Permit, entry: NewEntry, fresh: Option<plan::Plan>, sentence: String, expires: Option<i64>) -> Result<Turn, Problem> {
+    async fn back_to_approval(
+        &self,
+        change: Change,
+        permit: Permit,
+        entry: NewEntry,
+        fresh: Option<plan::Plan>,
+        sentence: String,
+        expires: Option<i64>,
+    ) -> Result<Turn, Problem> {
         let done = self
             .store
             .write(&permit, entry, move |tx| {

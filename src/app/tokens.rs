@@ -41,10 +41,15 @@ impl App {
         let expires = self.clocks.wall() + life_ms;
         let (name_owned, scopes_text, by) = (name.to_owned(), scopes.join(" "), actor.name.clone());
         let entry = NewEntry::done().after(&json!({"token": name, "scopes": scopes, "expires_at": expires}));
-        let done = self.store.write(&permit, entry, move |tx| Box::pin(async move { tx.insert_token(&name_owned, &hash, &scopes_text, &by, expires).await })).await;
+        let done = self
+            .store
+            .write(&permit, entry, move |tx| Box::pin(async move { tx.insert_token(&name_owned, &hash, &scopes_text, &by, expires).await }))
+            .await;
         match done {
             Ok(_) => Ok(token),
-            Err(StoreError::Duplicate) => Err(Problem::conflict(format!("There is a token named {name} already. Names are not used again, so that the audit stays clear."))),
+            Err(StoreError::Duplicate) => {
+                Err(Problem::conflict(format!("There is a token named {name} already. Names are not used again, so that the audit stays clear.")))
+            }
             Err(e) => Err(e.into()),
         }
     }

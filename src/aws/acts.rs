@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::types::{
-    AlarmSpecification, DesiredConfiguration, LaunchTemplateSpecification, RefreshPreferences, RefreshStrategy,
-    ScaleInProtectedInstances, StandbyInstances,
+    AlarmSpecification, DesiredConfiguration, LaunchTemplateSpecification, RefreshPreferences, RefreshStrategy, ScaleInProtectedInstances,
+    StandbyInstances,
 };
 use aws_sdk_ec2::types::{LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData, ResourceType, Tag};
 use base64::Engine as _;
@@ -85,13 +85,7 @@ impl Cloud {
     ///
     /// # Errors
     /// `Conflict(RefreshInProgress)`; `Denied` also when these credentials may not launch the template; those of an act.
-    pub async fn start_refresh(
-        &self,
-        group: &str,
-        template_id: &str,
-        version: i64,
-        preferences: &Preferences,
-    ) -> Result<Done<String>, AwsError> {
+    pub async fn start_refresh(&self, group: &str, template_id: &str, version: i64, preferences: &Preferences) -> Result<Done<String>, AwsError> {
         let operation = "autoscaling:StartInstanceRefresh";
         let wanted = DesiredConfiguration::builder().launch_template(numbered(template_id, version)).build();
         let request = self.autoscaling_once.start_instance_refresh().auto_scaling_group_name(group);

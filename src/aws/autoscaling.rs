@@ -9,9 +9,7 @@ use aws_smithy_types::DateTime;
 use super::budget::Priority;
 use super::cloud::{Cloud, Pages};
 use super::error::AwsError;
-use crate::domain::observation::{
-    Activity, Group, GroupInstance, LaunchSource, MaintenancePolicy, Millis, Refresh, ScheduledAction, TemplateRef,
-};
+use crate::domain::observation::{Activity, Group, GroupInstance, LaunchSource, MaintenancePolicy, Millis, Refresh, ScheduledAction, TemplateRef};
 
 /// Groups read at most from one account and region.
 const MOST_GROUPS: usize = 2000;
@@ -170,9 +168,7 @@ fn group(g: sdk::AutoScalingGroup) -> Group {
     let policy = g.instance_maintenance_policy.map(|p| (p.min_healthy_percentage, p.max_healthy_percentage));
     let maintenance = match policy {
         // -1 means cleared.
-        Some((Some(min_healthy), Some(max_healthy))) if min_healthy >= 0 && max_healthy >= 0 => {
-            Some(MaintenancePolicy { min_healthy, max_healthy })
-        }
+        Some((Some(min_healthy), Some(max_healthy))) if min_healthy >= 0 && max_healthy >= 0 => Some(MaintenancePolicy { min_healthy, max_healthy }),
         _ => None,
     };
     Group {

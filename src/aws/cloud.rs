@@ -159,9 +159,7 @@ impl Cloud {
         // On the heap: an SDK future is tens of kilobytes without optimisation, and callers nest many.
         let sending = Box::pin(sending);
         let start = self.clocks.wall();
-        let (answer, transmitted) = TRANSMITTED
-            .scope(Cell::new(false), async { (sending.await, TRANSMITTED.with(Cell::get)) })
-            .await;
+        let (answer, transmitted) = TRANSMITTED.scope(Cell::new(false), async { (sending.await, TRANSMITTED.with(Cell::get)) }).await;
         let ms = self.clocks.wall() - start;
         match answer {
             Ok(value) => {
@@ -208,12 +206,7 @@ impl Intercept for Meter {
     fn name(&self) -> &'static str {
         "fleetgate meter"
     }
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
+    fn read_before_transmit(&self, _: &BeforeTransmitInterceptorContextRef<'_>, _: &RuntimeComponents, _: &mut ConfigBag) -> Result<(), BoxError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         // Outside a call of ours there is nothing to mark.
         let _ = TRANSMITTED.try_with(|sent| sent.set(true));

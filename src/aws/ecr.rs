@@ -78,10 +78,5 @@ impl Cloud {
 fn image(detail: sdk::ImageDetail) -> Option<Image> {
     let mut tags = detail.image_tags.unwrap_or_default();
     tags.sort();
-    Some(Image {
-        digest: detail.image_digest?,
-        tags,
-        size_bytes: detail.image_size_in_bytes,
-        pushed_at: millis(detail.image_pushed_at),
-    })
+    Some(Image { digest: detail.image_digest?, tags, size_bytes: detail.image_size_in_bytes, pushed_at: millis(detail.image_pushed_at) })
 }

@@ -94,9 +94,5 @@ fn target_group(g: sdk::TargetGroup) -> TargetGroup {
 
 fn target_state(health: Option<sdk::TargetHealth>) -> TargetState {
     let (state, reason, description) = health.map_or((None, None, None), |h| (h.state, h.reason, h.description));
-    TargetState {
-        state: state.map(|s| s.as_str().to_owned()).unwrap_or_default(),
-        reason: reason.map(|r| r.as_str().to_owned()),
-        description,
-    }
+    TargetState { state: state.map(|s| s.as_str().to_owned()).unwrap_or_default(), reason: reason.map(|r| r.as_str().to_owned()), description }
 }

@@ -164,9 +164,7 @@ where
         SdkError::ResponseError(_) => ours(call.lost(), "the reply of AWS could not be read"),
         SdkError::ConstructionFailure(_) => ours(ErrorKind::Invalid, "the request could not be built from these values"),
         SdkError::TimeoutError(_) if transmitted => ours(call.lost(), "AWS did not answer in time"),
-        SdkError::DispatchFailure(_) if transmitted && never_connected(error) => {
-            ours(call.unsent(), "no connection to AWS could be made")
-        }
+        SdkError::DispatchFailure(_) if transmitted && never_connected(error) => ours(call.unsent(), "no connection to AWS could be made"),
         SdkError::DispatchFailure(failure) if transmitted && failure.is_timeout() => ours(call.lost(), "AWS did not answer in time"),
         _ if transmitted => ours(call.lost(), "the connection to AWS was lost before the reply"),
         _ => match sources(error).find_map(|e| e.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>()) {
@@ -209,15 +207,39 @@ fn of_answer(call: Call, code: Option<&str>, message: &str, status: u16) -> Erro
         return if status == 429 { ErrorKind::Throttled } else { call.lost() };
     };
     match code {
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled" | "RequestThrottledException"
-        | "TooManyRequestsException" | "RequestLimitExceeded" | "BandwidthLimitExceeded" | "SlowDown" | "EC2ThrottledException"
-        | "PriorRequestNotComplete" | "ProvisionedThroughputExceededException" => ErrorKind::Throttled,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "BandwidthLimitExceeded"
+        | "SlowDown"
+        | "EC2ThrottledException"
+        | "PriorRequestNotComplete"
+        | "ProvisionedThroughputExceededException" => ErrorKind::Throttled,
         "ResourceContention" | "ResourceContentionFault" | "OperationAborted" => ErrorKind::Contention,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthFailure" | "NotAuthorized" | "ExpiredToken"
-        | "ExpiredTokenException" | "RequestExpired" | "InvalidClientTokenId" | "UnrecognizedClientException"
-        | "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException" | "OptInRequired" | "RegionDisabledException" | "InvalidAccessKeyId"
-        | "PendingVerification" | "Blocked" => ErrorKind::Denied,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "AuthFailure"
+        | "NotAuthorized"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "OptInRequired"
+        | "RegionDisabledException"
+        | "InvalidAccessKeyId"
+        | "PendingVerification"
+        | "Blocked" => ErrorKind::Denied,
         "InstanceRefreshInProgress" | "InstanceRefreshInProgressFault" => ErrorKind::Conflict(Conflict::RefreshInProgress),
         "ActiveInstanceRefreshNotFound" | "ActiveInstanceRefreshNotFoundFault" => ErrorKind::Conflict(Conflict::NoActiveRefresh),
         "IrreversibleInstanceRefresh" | "IrreversibleInstanceRefreshFault" => ErrorKind::Conflict(Conflict::Irreversible),

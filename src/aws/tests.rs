@@ -18,6 +18,7 @@ async fn aws(endpoint: &str) -> Aws {
         static_credentials: Some(("AKIDTEST".into(), "secret".into())),
         attempt_timeout: Duration::from_millis(1500),
         operation_timeout: Duration::from_secs(4),
+        read_backoff: Duration::from_millis(5),
         budget: BudgetConfig::default(),
     };
     Aws::connect(config, Clocks::manual(START).0).await

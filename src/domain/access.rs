@@ -291,7 +291,8 @@ pub fn decide(actor: &Actor, act: &Act, on: &On<'_>, facts: &Facts) -> Result<Pe
             On::Everything => actor.has(role, EVERYWHERE),
         };
         // An approver may withdraw what is running, as a rejection after the fact.
-        let holds = holds || (matches!(act, Act::Cancel) && matches!(on, On::Environment(s) if actor.has(Role::Approver, s) || actor.has(Role::Admin, s)));
+        let holds =
+            holds || (matches!(act, Act::Cancel) && matches!(on, On::Environment(s) if actor.has(Role::Approver, s) || actor.has(Role::Admin, s)));
         if !holds {
             return Err(Problem::Forbidden(format!("This needs the {} role for {}. {who}", role.name(), on.name())));
         }
@@ -347,7 +348,11 @@ mod tests {
     fn nobody_approves_their_own_change_or_twice_and_tokens_never_do() {
         let on = On::Environment("app/production");
         let dana = person("dana", "*", &[Role::Approver, Role::Deployer]);
-        let by = |author: &str, decided: &[&str]| Facts { authors: vec![author.into()], decided: decided.iter().map(|s| (*s).into()).collect(), ..Facts::default() };
+        let by = |author: &str, decided: &[&str]| Facts {
+            authors: vec![author.into()],
+            decided: decided.iter().map(|s| (*s).into()).collect(),
+            ..Facts::default()
+        };
         assert!(decide(&dana, &Act::Approve, &on, &by("carl", &[])).is_ok());
         assert_eq!(decide(&dana, &Act::Approve, &on, &by("dana", &[])).unwrap_err().status(), 403);
         assert_eq!(decide(&dana, &Act::Approve, &on, &by("carl", &["dana"])).unwrap_err().status(), 409);

@@ -46,7 +46,8 @@ pub fn free_text(field: &str, value: &str, max: usize) -> Result<(), FieldError>
     if value.chars().count() > max {
         return Err(FieldError::new(field, format!("may have at most {max} characters")));
     }
-    let forbidden = |c: char| (c.is_control() && c != '\n' && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
+    let forbidden =
+        |c: char| (c.is_control() && c != '\n' && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
     if value.chars().any(forbidden) {
         return Err(FieldError::new(field, "may not hold control or text-direction characters"));
     }

@@ -149,7 +149,13 @@ pub fn count(obs: &Observation, group: &Group, wanted: &Wanted<'_>, failing: Opt
 
 /// The first new instance that proves the release bad: not healthy within the boot budget, or unhealthy after having been
 /// healthy. A slow start within the budget is never a failure.
-pub fn failing<'a>(seen: &BTreeMap<String, Seen>, obs: &Observation, group: &'a Group, wanted: &Wanted<'_>, boot_budget_seconds: i32) -> Option<(&'a GroupInstance, String)> {
+pub fn failing<'a>(
+    seen: &BTreeMap<String, Seen>,
+    obs: &Observation,
+    group: &'a Group,
+    wanted: &Wanted<'_>,
+    boot_budget_seconds: i32,
+) -> Option<(&'a GroupInstance, String)> {
     group.instances.iter().filter(|i| wanted.is_new(i) && i.in_service()).find_map(|i| {
         let s = seen.get(&i.id)?;
         let words = target_words(obs, &i.id).unwrap_or_else(|| format!("the group calls it {}", i.health));
@@ -159,7 +165,13 @@ pub fn failing<'a>(seen: &BTreeMap<String, Seen>, obs: &Observation, group: &'a 
             (None, _) => {
                 let waited = (obs.at - s.in_service_at?) / 1000;
                 (waited > i64::from(boot_budget_seconds)).then(|| {
-                    (i, format!("{} in {} was not healthy {waited} seconds after it came into service (budget {boot_budget_seconds} s): {words}.", i.id, i.zone))
+                    (
+                        i,
+                        format!(
+                            "{} in {} was not healthy {waited} seconds after it came into service (budget {boot_budget_seconds} s): {words}.",
+                            i.id, i.zone
+                        ),
+                    )
                 })
             }
         }
@@ -177,7 +189,14 @@ pub struct Proof {
 
 /// Judges the fleet against design invariant 8: no counted instance of another version, each one past its warmup healthy in
 /// every listening target group. `ignore_protected` leaves scale-in protected instances out, where the refresh did.
-pub fn prove(seen: &BTreeMap<String, Seen>, obs: &Observation, group: &Group, wanted: &Wanted<'_>, warmup_seconds: i32, ignore_protected: bool) -> Proof {
+pub fn prove(
+    seen: &BTreeMap<String, Seen>,
+    obs: &Observation,
+    group: &Group,
+    wanted: &Wanted<'_>,
+    warmup_seconds: i32,
+    ignore_protected: bool,
+) -> Proof {
     let mut proof = Proof::default();
     let mut counted = 0;
     for i in &group.instances {

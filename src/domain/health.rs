@@ -48,7 +48,15 @@ pub fn explain(env: &Environment, obs: Option<&Observation>) -> (Level, String) 
     }
     if let LaunchSource::Template(t) = &group.launch {
         match t.number() {
-            None => return (Level::Warn, format!("{of}. The group follows {} of its template: pin it before deploying.", if t.version.is_empty() { "$Default" } else { &t.version })),
+            None => {
+                return (
+                    Level::Warn,
+                    format!(
+                        "{of}. The group follows {} of its template: pin it before deploying.",
+                        if t.version.is_empty() { "$Default" } else { &t.version }
+                    ),
+                );
+            }
             Some(n) => {
                 if let Launched::MovingTag { tag } = plan::launched(env, obs, n) {
                     return (Level::Warn, format!("{of}. The template launches the moving tag `{tag}`: pin it before deploying."));

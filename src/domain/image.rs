@@ -87,7 +87,9 @@ pub fn launched(version: &TemplateVersion, source: &ImageSource, registry: &str,
         ImageSource::InstanceTag(key) => match version.instance_tags.get(key) {
             Some(value) if is_digest(value) => Launched::Digest { digest: value.clone() },
             Some(_) => Launched::Unclear { why: format!("The instance tag `{key}` holds no digest. Pin the environment.") },
-            None => Launched::Unclear { why: format!("Version {} sets no instance tag `{key}`. Add the tag, and let the boot script read it.", version.number) },
+            None => Launched::Unclear {
+                why: format!("Version {} sets no instance tag `{key}`. Add the tag, and let the boot script read it.", version.number),
+            },
         },
         ImageSource::UserData => {
             let Some(script) = version.user_data.as_deref() else {
@@ -135,10 +137,15 @@ pub fn imprint(base: &TemplateVersion, source: &ImageSource, registry: &str, rep
     match source {
         ImageSource::InstanceTag(key) => {
             if let Some(bad) = base.instance_tags.keys().find(|k| !metadata_key(k)) {
-                return Err(format!("The template's instance tag `{bad}` can not be exposed in instance metadata: every launch would fail. Rename or remove it in the template first."));
+                return Err(format!(
+                    "The template's instance tag `{bad}` can not be exposed in instance metadata: every launch would fail. Rename or remove it in the template first."
+                ));
             }
             if base.rest.get("metadata_options.instance_metadata_tags").map(String::as_str) != Some("enabled") {
-                return Err("The template does not expose instance tags to the boot script. Set InstanceMetadataTags to `enabled` in its metadata options.".into());
+                return Err(
+                    "The template does not expose instance tags to the boot script. Set InstanceMetadataTags to `enabled` in its metadata options."
+                        .into(),
+                );
             }
             let mut tags = base.instance_tags.clone();
             tags.insert(key.clone(), digest.to_owned());
@@ -146,7 +153,10 @@ pub fn imprint(base: &TemplateVersion, source: &ImageSource, registry: &str, rep
         }
         ImageSource::UserData => {
             let script = base.user_data.as_deref().ok_or_else(|| {
-                format!("Version {} has no plain-text user data. Write the image into the user data, or use image_source `instance_tag:KEY`.", base.number)
+                format!(
+                    "Version {} has no plain-text user data. Write the image into the user data, or use image_source `instance_tag:KEY`.",
+                    base.number
+                )
             })?;
             let mut out = String::with_capacity(script.len() + 80);
             let mut at = 0;
@@ -183,7 +193,8 @@ pub fn masked_hash(version: &TemplateVersion, source: &ImageSource, registry: &s
     canonical::hash(&serde_json::json!({"user_data": user_data, "instance_tags": tags, "rest": version.rest, "ami": version.ami}))
 }
 
-const WAY_OUT: &str = "Write the image as REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:… in the user data, or use image_source `instance_tag:KEY`.";
+const WAY_OUT: &str =
+    "Write the image as REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:… in the user data, or use image_source `instance_tag:KEY`.";
 
 /// Every reference to `repository` in a script. Never an empty list.
 fn references(script: &str, registry: &str, repository: &str) -> Result<Vec<Reference>, String> {
@@ -314,7 +325,8 @@ mod tests {
 
     #[test]
     fn every_literal_reference_is_rewritten_and_other_names_are_left_alone() {
-        let script = format!("docker pull {REGISTRY}/app:latest && docker run -v /app:/app {REGISTRY}/app:latest\n# {REGISTRY}/app-data:1 {REGISTRY}/app/x\n");
+        let script =
+            format!("docker pull {REGISTRY}/app:latest && docker run -v /app:/app {REGISTRY}/app:latest\n# {REGISTRY}/app-data:1 {REGISTRY}/app/x\n");
         assert_eq!(read(&script), Launched::MovingTag { tag: "latest".into() });
         let made = imprint(&version(&script), &ImageSource::UserData, REGISTRY, "app", &digest('b')).unwrap().user_data.unwrap();
         assert_eq!(made, script.replace("/app:latest", &format!("/app@{}", digest('b'))));

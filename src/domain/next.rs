@@ -64,8 +64,20 @@ pub enum Decision {
 pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_minutes: i64) -> (Progress, Decision) {
     let group = match &obs.group {
         Some(g) if g.arn == plan.bound.group_arn => g,
-        Some(_) => return (progress, attention("The group was recreated under the same name. Nothing is sent to a stranger; force-close this change and adopt the new group.")),
-        None => return (progress, attention("AWS no longer lists the group. It may have been deleted. Nothing is sent; force-close this change if that is so.")),
+        Some(_) => {
+            return (
+                progress,
+                attention(
+                    "The group was recreated under the same name. Nothing is sent to a stranger; force-close this change and adopt the new group.",
+                ),
+            );
+        }
+        None => {
+            return (
+                progress,
+                attention("AWS no longer lists the group. It may have been deleted. Nothing is sent; force-close this change if that is so."),
+            );
+        }
     };
     let started = *progress.started_at.get_or_insert(obs.at);
     let decision = match plan.bound.kind {
@@ -76,7 +88,10 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
     };
     let late = obs.at - started > deadline_minutes * 60_000;
     let decision = match decision {
-        Decision::Wait { step, sentence, .. } if late => Decision::Attention { step, sentence: format!("This takes longer than the {deadline_minutes} minutes of the environment's policy. {sentence}") },
+        Decision::Wait { step, sentence, .. } if late => Decision::Attention {
+            step,
+            sentence: format!("This takes longer than the {deadline_minutes} minutes of the environment's policy. {sentence}"),
+        },
         other => other,
     };
     match &decision {

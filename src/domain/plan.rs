@@ -218,7 +218,10 @@ pub fn plan(intent: &Intent, env: &Environment, facts: &Facts, obs: &Observation
 /// `Conflict`: gone, or recreated under the same name.
 pub fn same_group<'a>(env: &Environment, obs: &'a Observation) -> Result<&'a Group, Problem> {
     match &obs.group {
-        None => Err(Problem::conflict(format!("AWS knows no group {} in {}. Was it deleted? Adopt its successor as a new environment.", env.asg, env.region))),
+        None => Err(Problem::conflict(format!(
+            "AWS knows no group {} in {}. Was it deleted? Adopt its successor as a new environment.",
+            env.asg, env.region
+        ))),
         Some(g) if g.arn != env.asg_arn => Err(Problem::conflict(format!(
             "The group {} was recreated: it is no longer the one that was adopted. Adopt it again, so that nobody acts on a stranger.",
             env.asg

@@ -95,7 +95,12 @@ const WARMUP_MARGIN_SECONDS: i32 = 60;
 ///
 /// # Errors
 /// A list of `(field, sentence)`, one for each value that AWS would refuse.
-pub fn preferences(group: &Group, choice: &StrategyChoice, bake_default: i32, boot_budget_seconds: i32) -> Result<Preferences, Vec<(String, String)>> {
+pub fn preferences(
+    group: &Group,
+    choice: &StrategyChoice,
+    bake_default: i32,
+    boot_budget_seconds: i32,
+) -> Result<Preferences, Vec<(String, String)>> {
     let own = group.maintenance;
     let p = Preferences {
         min_healthy: choice.min_healthy.or(own.map(|m| m.min_healthy)).unwrap_or(100),

@@ -68,10 +68,18 @@ impl WriteTx {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn insert_act(&mut self, change: i64, step: Step, service: &'static str, operation: &'static str, detail: String) -> Result<(i64, i64)> {
+    pub async fn insert_act(
+        &mut self,
+        change: i64,
+        step: Step,
+        service: &'static str,
+        operation: &'static str,
+        detail: String,
+    ) -> Result<(i64, i64)> {
         let id = self.number("act").await?;
         let now = self.now();
-        let (before,): (i64,) = sqlx::query_as("select count(*) from acts where change = $1 and step = $2").bind(change).bind(step.name()).fetch_one(self.conn()).await?;
+        let (before,): (i64,) =
+            sqlx::query_as("select count(*) from acts where change = $1 and step = $2").bind(change).bind(step.name()).fetch_one(self.conn()).await?;
         let (epoch,): (i64,) = sqlx::query_as("select epoch from heads where id = 1").fetch_one(self.conn()).await?;
         sqlx::query("insert into acts (id, change, step, attempt, service, operation, detail, state, epoch, at) values ($1, $2, $3, $4, $5, $6, $7, 'intended', $8, $9)")
             .bind(id)

@@ -9,7 +9,8 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_application(&self, name: &str) -> Result<Option<Application>> {
-        let row: Option<(String, String)> = sqlx::query_as("select name, repository from applications where name = $1").bind(name.to_owned()).fetch_optional(self.reads()).await?;
+        let row: Option<(String, String)> =
+            sqlx::query_as("select name, repository from applications where name = $1").bind(name.to_owned()).fetch_optional(self.reads()).await?;
         Ok(row.map(|(name, repository)| Application { name, repository }))
     }
 

@@ -195,7 +195,8 @@ pub struct Filter {
     pub scopes: Option<Vec<String>>,
 }
 
-const COLUMNS: &str = "select number, env, app, env_name, kind, lane, state, version, intent, plan, plan_hash, progress, sentence, requested_by, reason, release,
+const COLUMNS: &str =
+    "select number, env, app, env_name, kind, lane, state, version, intent, plan, plan_hash, progress, sentence, requested_by, reason, release,
     template_version, protected, rollback_of, rolled_back_by, created_at, started_at, finished_at, expires_at, due_at from changes";
 
 impl Store {
@@ -304,10 +305,11 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn next_due(&self) -> Result<Option<Millis>> {
-        let (at,): (Option<i64>,) =
-            sqlx::query_as("select min(due_at) from changes where state in ('queued', 'running', 'baking', 'cancelling', 'undoing', 'needs_attention')")
-                .fetch_one(self.reads())
-                .await?;
+        let (at,): (Option<i64>,) = sqlx::query_as(
+            "select min(due_at) from changes where state in ('queued', 'running', 'baking', 'cancelling', 'undoing', 'needs_attention')",
+        )
+        .fetch_one(self.reads())
+        .await?;
         Ok(at)
     }
 
@@ -346,7 +348,11 @@ impl Store {
         let epoch = self.epoch();
         self.keep(move |tx| {
             Box::pin(async move {
-                sqlx::query("update changes set lease_until = 0 where number = $1 and lease_epoch = $2").bind(number).bind(epoch).execute(tx.conn()).await?;
+                sqlx::query("update changes set lease_until = 0 where number = $1 and lease_epoch = $2")
+                    .bind(number)
+                    .bind(epoch)
+                    .execute(tx.conn())
+                    .await?;
                 Ok(())
             })
         })
@@ -373,7 +379,10 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn list_approvals(&self, number: i64) -> Result<Vec<Approval>> {
-        Ok(sqlx::query_as("select person, decision, plan_hash, comment, at from approvals where change = $1 order by at, person").bind(number).fetch_all(self.reads()).await?)
+        Ok(sqlx::query_as("select person, decision, plan_hash, comment, at from approvals where change = $1 order by at, person")
+            .bind(number)
+            .fetch_all(self.reads())
+            .await?)
     }
 
     /// Steps of a change, in order.
@@ -512,11 +521,12 @@ impl WriteTx {
     /// # Errors
     /// Of the database.
     pub async fn approvers(&mut self, number: i64, plan_hash: &str) -> Result<Vec<String>> {
-        let rows: Vec<(String,)> = sqlx::query_as("select person from approvals where change = $1 and plan_hash = $2 and decision = 'approve' order by at")
-            .bind(number)
-            .bind(plan_hash.to_owned())
-            .fetch_all(self.conn())
-            .await?;
+        let rows: Vec<(String,)> =
+            sqlx::query_as("select person from approvals where change = $1 and plan_hash = $2 and decision = 'approve' order by at")
+                .bind(number)
+                .bind(plan_hash.to_owned())
+                .fetch_all(self.conn())
+                .await?;
         Ok(rows.into_iter().map(|(p,)| p).collect())
     }
 
@@ -526,14 +536,19 @@ impl WriteTx {
     /// Of the database.
     pub async fn begin_step(&mut self, number: i64, step: Step, attempt: bool) -> Result<()> {
         let now = self.now();
-        let last: Option<(i64, String, String)> = sqlx::query_as("select position, step, state from steps where change = $1 order by position desc limit 1")
-            .bind(number)
-            .fetch_optional(self.conn())
-            .await?;
+        let last: Option<(i64, String, String)> =
+            sqlx::query_as("select position, step, state from steps where change = $1 order by position desc limit 1")
+                .bind(number)
+                .fetch_optional(self.conn())
+                .await?;
         if let Some((position, name, state)) = &last {
             if name == step.name() && state == "running" {
                 if attempt {
-                    sqlx::query("update steps set attempts = attempts + 1 where change = $1 and position = $2").bind(number).bind(position).execute(self.conn()).await?;
+                    sqlx::query("update steps set attempts = attempts + 1 where change = $1 and position = $2")
+                        .bind(number)
+                        .bind(position)
+                        .execute(self.conn())
+                        .await?;
                 }
                 return Ok(());
             }

@@ -54,7 +54,8 @@ impl TryFrom<Row> for Environment {
     }
 }
 
-const ALL: &str = "select e.id, e.app, e.name, e.protected, e.account, e.region, e.asg, e.asg_arn, e.role_arn, e.external_id, e.registry, a.repository,
+const ALL: &str =
+    "select e.id, e.app, e.name, e.protected, e.account, e.region, e.asg, e.asg_arn, e.role_arn, e.external_id, e.registry, a.repository,
     e.image_source, e.redis_group, e.bucket, e.policy, e.policy_version, e.release from environments e join applications a on a.name = e.app";
 
 impl Store {

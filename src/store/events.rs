@@ -6,7 +6,7 @@ use super::{Result, Store, WriteTx};
 use crate::domain::observation::Millis;
 
 /// One event.
-#[derive(Clone, Debug, FromRow, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, FromRow)]
 pub struct Event {
     /// Row number: the id on a stream.
     pub id: i64,

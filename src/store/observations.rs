@@ -100,20 +100,19 @@ impl Store {
     /// Of the database.
     pub async fn keep_template_version(&self, place: &str, version: &TemplateVersion) -> Result<()> {
         let (place, version) = (place.to_owned(), version.clone());
-        self.keep(move |tx| {
-            Box::pin(async move { insert_version(tx, &place, &version).await })
-        })
-        .await
+        self.keep(move |tx| Box::pin(async move { insert_version(tx, &place, &version).await })).await
     }
 }
 
 async fn insert_version(tx: &mut WriteTx, place: &str, version: &TemplateVersion) -> Result<()> {
-    sqlx::query("insert into template_versions (place, template, number, body) values ($1, $2, $3, $4) on conflict (place, template, number) do nothing")
-        .bind(place.to_owned())
-        .bind(version.template_id.clone())
-        .bind(version.number)
-        .bind(serde_json::to_string(version)?)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "insert into template_versions (place, template, number, body) values ($1, $2, $3, $4) on conflict (place, template, number) do nothing",
+    )
+    .bind(place.to_owned())
+    .bind(version.template_id.clone())
+    .bind(version.number)
+    .bind(serde_json::to_string(version)?)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }

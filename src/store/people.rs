@@ -38,7 +38,10 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_person(&self, name: &str) -> Result<Option<Person>> {
-        Ok(sqlx::query_as("select id, name, password_hash, disabled_at from people where name = $1").bind(name.to_owned()).fetch_optional(self.reads()).await?)
+        Ok(sqlx::query_as("select id, name, password_hash, disabled_at from people where name = $1")
+            .bind(name.to_owned())
+            .fetch_optional(self.reads())
+            .await?)
     }
 
     /// By row id.
@@ -62,7 +65,8 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn grants(&self, person: i64) -> Result<Grants> {
-        let rows: Vec<(String, String)> = sqlx::query_as("select scope, role from grants where person = $1 order by scope, role").bind(person).fetch_all(self.reads()).await?;
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("select scope, role from grants where person = $1 order by scope, role").bind(person).fetch_all(self.reads()).await?;
         let mut out = Grants::new();
         for (scope, role) in rows {
             // A role that this program does not know grants nothing.
@@ -78,10 +82,11 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn count_admins(&self) -> Result<i64> {
-        let (n,): (i64,) =
-            sqlx::query_as("select count(*) from people p join grants g on g.person = p.id where g.role = 'admin' and g.scope = '*' and p.disabled_at is null")
-                .fetch_one(self.reads())
-                .await?;
+        let (n,): (i64,) = sqlx::query_as(
+            "select count(*) from people p join grants g on g.person = p.id where g.role = 'admin' and g.scope = '*' and p.disabled_at is null",
+        )
+        .fetch_one(self.reads())
+        .await?;
         Ok(n)
     }
 
@@ -90,7 +95,10 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_session(&self, token_hash: &str) -> Result<Option<Session>> {
-        Ok(sqlx::query_as("select person, created_at, last_seen_at, expires_at from sessions where token_hash = $1").bind(token_hash.to_owned()).fetch_optional(self.reads()).await?)
+        Ok(sqlx::query_as("select person, created_at, last_seen_at, expires_at from sessions where token_hash = $1")
+            .bind(token_hash.to_owned())
+            .fetch_optional(self.reads())
+            .await?)
     }
 
     /// Notes that a session was used. Called at most once a minute a session.
@@ -114,7 +122,10 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn login_failures(&self, subject: &str) -> Result<(i64, Millis)> {
-        let row: Option<(i64, i64)> = sqlx::query_as("select failures, since from login_failures where subject = $1").bind(subject.to_owned()).fetch_optional(self.reads()).await?;
+        let row: Option<(i64, i64)> = sqlx::query_as("select failures, since from login_failures where subject = $1")
+            .bind(subject.to_owned())
+            .fetch_optional(self.reads())
+            .await?;
         Ok(row.unwrap_or((0, 0)))
     }
 }
@@ -188,7 +199,14 @@ impl WriteTx {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn insert_session(&mut self, token_hash: &str, person: i64, expires_at: Millis, address: Option<String>, agent: Option<String>) -> Result<()> {
+    pub async fn insert_session(
+        &mut self,
+        token_hash: &str,
+        person: i64,
+        expires_at: Millis,
+        address: Option<String>,
+        agent: Option<String>,
+    ) -> Result<()> {
         let now = self.now();
         sqlx::query("delete from sessions where expires_at < $1").bind(now).execute(self.conn()).await?;
         sqlx::query("insert into sessions (token_hash, person, created_at, last_seen_at, expires_at, address, user_agent) values ($1, $2, $3, $3, $4, $5, $6)")

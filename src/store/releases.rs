@@ -20,7 +20,16 @@ struct Row {
 
 impl From<Row> for Release {
     fn from(r: Row) -> Self {
-        Self { app: r.app, number: r.number, tag: r.tag, digest: r.digest, commit: r.commit_sha, notes: r.notes, created_by: r.created_by, created_at: r.created_at }
+        Self {
+            app: r.app,
+            number: r.number,
+            tag: r.tag,
+            digest: r.digest,
+            commit: r.commit_sha,
+            notes: r.notes,
+            created_by: r.created_by,
+            created_at: r.created_at,
+        }
     }
 }
 
@@ -49,11 +58,13 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn list_good(&self, env: i64, limit: i64) -> Result<Vec<Good>> {
-        Ok(sqlx::query_as("select id, release, template_version, change, approved, at, left_by from good_releases where env = $1 order by id desc limit $2")
-            .bind(env)
-            .bind(limit)
-            .fetch_all(self.reads())
-            .await?)
+        Ok(sqlx::query_as(
+            "select id, release, template_version, change, approved, at, left_by from good_releases where env = $1 order by id desc limit $2",
+        )
+        .bind(env)
+        .bind(limit)
+        .fetch_all(self.reads())
+        .await?)
     }
 
     /// By number.
@@ -61,11 +72,12 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_release(&self, app: &str, number: i64) -> Result<Option<Release>> {
-        let row: Option<Row> = sqlx::query_as("select app, number, tag, digest, commit_sha, notes, created_by, created_at from releases where app = $1 and number = $2")
-            .bind(app.to_owned())
-            .bind(number)
-            .fetch_optional(self.reads())
-            .await?;
+        let row: Option<Row> =
+            sqlx::query_as("select app, number, tag, digest, commit_sha, notes, created_by, created_at from releases where app = $1 and number = $2")
+                .bind(app.to_owned())
+                .bind(number)
+                .fetch_optional(self.reads())
+                .await?;
         Ok(row.map(Release::from))
     }
 
@@ -74,11 +86,12 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_release_by_digest(&self, app: &str, digest: &str) -> Result<Option<Release>> {
-        let row: Option<Row> = sqlx::query_as("select app, number, tag, digest, commit_sha, notes, created_by, created_at from releases where app = $1 and digest = $2")
-            .bind(app.to_owned())
-            .bind(digest.to_owned())
-            .fetch_optional(self.reads())
-            .await?;
+        let row: Option<Row> =
+            sqlx::query_as("select app, number, tag, digest, commit_sha, notes, created_by, created_at from releases where app = $1 and digest = $2")
+                .bind(app.to_owned())
+                .bind(digest.to_owned())
+                .fetch_optional(self.reads())
+                .await?;
         Ok(row.map(Release::from))
     }
 
@@ -139,8 +152,11 @@ impl WriteTx {
     /// # Errors
     /// Of the database.
     pub async fn find_release_number(&mut self, app: &str, digest: &str) -> Result<Option<i64>> {
-        let row: Option<(i64,)> =
-            sqlx::query_as("select number from releases where app = $1 and digest = $2").bind(app.to_owned()).bind(digest.to_owned()).fetch_optional(self.conn()).await?;
+        let row: Option<(i64,)> = sqlx::query_as("select number from releases where app = $1 and digest = $2")
+            .bind(app.to_owned())
+            .bind(digest.to_owned())
+            .fetch_optional(self.conn())
+            .await?;
         Ok(row.map(|(n,)| n))
     }
 
@@ -154,17 +170,19 @@ impl WriteTx {
             .fetch_one(self.conn())
             .await?;
         let now = self.now();
-        sqlx::query("insert into releases (app, number, tag, digest, commit_sha, notes, created_by, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)")
-            .bind(r.app.clone())
-            .bind(number)
-            .bind(r.tag.clone())
-            .bind(r.digest.clone())
-            .bind(r.commit.clone())
-            .bind(r.notes.clone())
-            .bind(r.created_by.clone())
-            .bind(now)
-            .execute(self.conn())
-            .await?;
+        sqlx::query(
+            "insert into releases (app, number, tag, digest, commit_sha, notes, created_by, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(r.app.clone())
+        .bind(number)
+        .bind(r.tag.clone())
+        .bind(r.digest.clone())
+        .bind(r.commit.clone())
+        .bind(r.notes.clone())
+        .bind(r.created_by.clone())
+        .bind(now)
+        .execute(self.conn())
+        .await?;
         Ok(number)
     }
 }

@@ -26,7 +26,10 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_token(&self, token_hash: &str) -> Result<Option<Token>> {
-        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at from tokens where token_hash = $1").bind(token_hash.to_owned()).fetch_optional(self.reads()).await?)
+        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at from tokens where token_hash = $1")
+            .bind(token_hash.to_owned())
+            .fetch_optional(self.reads())
+            .await?)
     }
 
     /// By its name.
@@ -34,7 +37,10 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_token_by_name(&self, name: &str) -> Result<Option<Token>> {
-        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at from tokens where name = $1").bind(name.to_owned()).fetch_optional(self.reads()).await?)
+        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at from tokens where name = $1")
+            .bind(name.to_owned())
+            .fetch_optional(self.reads())
+            .await?)
     }
 }
 

@@ -76,7 +76,9 @@ pub async fn name_request(request: Request, next: Next) -> Response {
         Some(Refused(p)) => p.clone(),
         // What the framework refused by itself.
         None if response.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        None if response.status() == StatusCode::BAD_REQUEST && is_plain(response.headers()) => Problem::Malformed("The request can not be read.".into()),
+        None if response.status() == StatusCode::BAD_REQUEST && is_plain(response.headers()) => {
+            Problem::Malformed("The request can not be read.".into())
+        }
         None => return response,
     };
     let status = response.status();
@@ -85,7 +87,15 @@ pub async fn name_request(request: Request, next: Next) -> Response {
         Problem::Conflict { fields, number, .. } => (fields.clone(), *number),
         _ => (Vec::new(), None),
     };
-    let document = Document { kind: "about:blank", title: status.canonical_reason().unwrap_or("Error"), status: status.as_u16(), detail: problem.detail(), errors, change, request_id: id };
+    let document = Document {
+        kind: "about:blank",
+        title: status.canonical_reason().unwrap_or("Error"),
+        status: status.as_u16(),
+        detail: problem.detail(),
+        errors,
+        change,
+        request_id: id,
+    };
     let (mut parts, _) = response.into_parts();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     parts.headers.remove(header::CONTENT_LENGTH);

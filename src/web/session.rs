@@ -92,7 +92,9 @@ async fn guard(site: Site, mut request: Request, next: Next, person_only: bool) 
             let refusal = if person_only && actor.kind != ActorKind::Person {
                 Some(Problem::Forbidden("Only a signed-in person may do this.".into()))
             } else if mutating && matches!(proof, Proof::Session(_)) && !from_browser(request.headers()) {
-                Some(Problem::Forbidden("A request with a session cookie must come from a browser that says where it comes from. Programs use an API token.".into()))
+                Some(Problem::Forbidden(
+                    "A request with a session cookie must come from a browser that says where it comes from. Programs use an API token.".into(),
+                ))
             } else {
                 None
             };

@@ -17,7 +17,8 @@ async fn nobody_gets_past_a_route_that_is_not_public() {
     for r in ROUTES {
         let path = r.path.replace("{app}", "shop").replace("{env}", "x").replace("{number}", "1");
         for who in [As::Nobody, As::Token("fg_made-up".into()), As::Cookie("fleetgate=made-up".into())] {
-            let answer = t.send(&who, Request::builder().method(r.method).uri(&path).header(header::CONTENT_TYPE, "application/json"), Body::from("{}")).await;
+            let answer =
+                t.send(&who, Request::builder().method(r.method).uri(&path).header(header::CONTENT_TYPE, "application/json"), Body::from("{}")).await;
             match r.access {
                 Access::Public => assert_ne!(answer.status, 401, "{} {}", r.method, r.path),
                 Access::Caller | Access::Person => {
@@ -35,8 +36,12 @@ async fn nobody_gets_past_a_route_that_is_not_public() {
 #[test]
 fn the_description_names_every_api_route_and_no_other() {
     let doc = serde_json::to_value(fleetgate::api::description()).unwrap();
-    let described: BTreeSet<String> =
-        doc["paths"].as_object().unwrap().iter().flat_map(|(path, ops)| ops.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase()))).collect();
+    let described: BTreeSet<String> = doc["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, ops)| ops.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase())))
+        .collect();
     let routed: BTreeSet<String> = ROUTES.iter().filter(|r| r.path.starts_with("/api/v1")).map(|r| format!("{} {}", r.method, r.path)).collect();
     assert_eq!(described, routed);
 }
@@ -60,7 +65,8 @@ async fn what_a_scope_does_not_hold_is_not_found() {
         assert!(trail["items"].as_array().unwrap().iter().all(|e| e["target"] == staging.as_str()), "{trail}");
     }
     // A made-up environment gets the same words as a foreign one.
-    let foreign = t.get(&sam, &format!("/api/v1/apps/{APP}/environments/production")).await.body["detail"].as_str().unwrap().replace("production", "x");
+    let foreign =
+        t.get(&sam, &format!("/api/v1/apps/{APP}/environments/production")).await.body["detail"].as_str().unwrap().replace("production", "x");
     let made_up = t.get(&sam, &format!("/api/v1/apps/{APP}/environments/x")).await.body["detail"].as_str().unwrap().to_owned();
     assert_eq!(foreign, made_up);
     t.finish().await;
@@ -72,10 +78,16 @@ async fn a_forged_request_with_a_cookie_does_nothing() {
     let As::Cookie(cookie) = t.sign_in("dan").await else { panic!() };
     let before = t.audit().await.len();
     let path = format!("/api/v1/apps/{APP}/environments/staging/changes");
-    let cases: [&[(&str, &str)]; 5] =
-        [&[], &[("origin", "null")], &[("origin", "http://evil.example")], &[("sec-fetch-site", "cross-site")], &[("sec-fetch-site", "same-site"), ("origin", "http://evil.127.0.0.1:8080")]];
+    let cases: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("origin", "null")],
+        &[("origin", "http://evil.example")],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site"), ("origin", "http://evil.127.0.0.1:8080")],
+    ];
     for headers in cases {
-        let mut request = Request::post(&path).header(header::HOST, HOST).header(header::COOKIE, &cookie).header(header::CONTENT_TYPE, "application/json");
+        let mut request =
+            Request::post(&path).header(header::HOST, HOST).header(header::COOKIE, &cookie).header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -93,7 +105,11 @@ async fn sign_in_is_limited_and_the_limit_survives_a_restart() {
     let mut t = TestApp::with_stack(Setup::seed(504)).await;
     let wrong = |n: u32| format!("username=dan&password=wrong-password-{n}");
     let send = |t: &TestApp, body: String| {
-        let request = Request::post("/login").header(header::HOST, HOST).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(Body::from(body)).unwrap();
+        let request = Request::post("/login")
+            .header(header::HOST, HOST)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .unwrap();
         let router = t.router.clone();
         async move { tower::ServiceExt::oneshot(router, request).await.unwrap().status().as_u16() }
     };

@@ -387,10 +387,7 @@ fn no_look_at_the_client(files: &[File]) -> Vec<String> {
         let code = parts.code.lines().enumerate().map(|(n, line)| (n + 1, line.to_owned()));
         for (line, text) in code.chain(parts.strings) {
             let text = text.to_lowercase();
-            if ["user-agent", "user_agent", "useragent", "botocore", "boto3", "aws-cli", "aws-sdk"]
-                .iter()
-                .any(|w| text.contains(w))
-            {
+            if ["user-agent", "user_agent", "useragent", "botocore", "boto3", "aws-cli", "aws-sdk"].iter().any(|w| text.contains(w)) {
                 offences.push(format!("{}:{line}: looks at the client", f.path));
             }
         }
@@ -563,10 +560,7 @@ fn what_is_allowed_is_not_taken_for_an_offence() {
     let allowed = [
         ("src/domain/plan.rs", "use crate::domain::ids::Id; // crate::store::Store would be wrong"),
         ("src/domain/next/pin.rs", "use super::super::observation::X; use super::progress;"),
-        (
-            "src/domain/plan.rs",
-            "const S: &str = \"use crate::store\"; const R: &str = r#\"crate::\"aws\"#; fn f<'a>(c: &'a char) { '\"'; }",
-        ),
+        ("src/domain/plan.rs", "const S: &str = \"use crate::store\"; const R: &str = r#\"crate::\"aws\"#; fn f<'a>(c: &'a char) { '\"'; }"),
         ("src/domain/plan.rs", "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n}\n"),
         ("src/domain/plan.rs", "mod inner {\n    use super::super::aws;\n}\n"),
         ("src/app.rs", "mod inner {\n    use super::web;\n}\n"),

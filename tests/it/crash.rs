@@ -84,7 +84,12 @@ impl Dice {
 /// Several groups like staging, each with a template and a target group of its own.
 fn world(names: &StackNames) -> (Seed, Vec<String>) {
     let mut seed = Seed::target_stack(names);
-    let find = |seed: &Seed| (seed.groups.iter().find(|g| g.name == names.staging).cloned().unwrap(), seed.templates.iter().find(|t| t.name == names.staging_template).cloned().unwrap());
+    let find = |seed: &Seed| {
+        (
+            seed.groups.iter().find(|g| g.name == names.staging).cloned().unwrap(),
+            seed.templates.iter().find(|t| t.name == names.staging_template).cloned().unwrap(),
+        )
+    };
     let (group, template) = find(&seed);
     let targets = seed.target_groups.iter().find(|t| t.name == names.staging_targets).cloned().unwrap();
     let mut groups = Vec::new();
@@ -111,12 +116,23 @@ async fn forty_kills_repeat_nothing_and_lose_nothing() {
     let names = StackNames::random(seed);
     let (seeded, groups) = world(&names);
     let start = jiff::Timestamp::from_millisecond(Clocks::system().wall()).unwrap();
-    let sim = Sim::start(SimConfig { listen: ([127, 0, 0, 1], 0).into(), clock: ClockMode::Running { start, speed: SPEED }, seed, world: seeded }).await.unwrap();
+    let sim = Sim::start(SimConfig { listen: ([127, 0, 0, 1], 0).into(), clock: ClockMode::Running { start, speed: SPEED }, seed, world: seeded })
+        .await
+        .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}/fleetgate.db", dir.path().display());
     let store = Store::open(&database, Clocks::system()).await.unwrap();
-    let config = AwsConfig { endpoint: Some(format!("http://{}", sim.addr)), static_credentials: Some(("AKIATEST".into(), "test".into())), ..AwsConfig::default() };
-    let app = App::new(store.clone(), Aws::connect(config, Clocks::system()).await, Clocks::system(), Settings { region: names.region.clone(), ..Settings::default() });
+    let config = AwsConfig {
+        endpoint: Some(format!("http://{}", sim.addr)),
+        static_credentials: Some(("AKIATEST".into(), "test".into())),
+        ..AwsConfig::default()
+    };
+    let app = App::new(
+        store.clone(),
+        Aws::connect(config, Clocks::system()).await,
+        Clocks::system(),
+        Settings { region: names.region.clone(), ..Settings::default() },
+    );
     let host = Actor::host("test");
     app.create_application(&host, Application { name: APP.into(), repository: names.repository.clone() }).await.unwrap();
     for (n, asg) in groups.iter().enumerate() {
@@ -145,7 +161,9 @@ async fn forty_kills_repeat_nothing_and_lose_nothing() {
         // Every second round brings a bad image, which is taken back.
         let bad = round % 2 == 1;
         let tag = format!("round{round}");
-        sim.world().put_image(&names.repository, &ImageSeed { tag: tag.clone(), behaviour: if bad { "unhealthy" } else { "ok" }.into(), boot_seconds: None }).unwrap();
+        sim.world()
+            .put_image(&names.repository, &ImageSeed { tag: tag.clone(), behaviour: if bad { "unhealthy" } else { "ok" }.into(), boot_seconds: None })
+            .unwrap();
         // With our own App the release needs no running process.
         let person = Actor { grants: [("*".to_owned(), vec![fleetgate::domain::access::Role::Deployer])].into(), ..Actor::host("test") };
         let (release, _) = app.make_release(&person, APP, NewRelease { tag: Some(tag), digest: None, commit: None, notes: None }).await.unwrap();
@@ -154,7 +172,13 @@ async fn forty_kills_repeat_nothing_and_lose_nothing() {
             if !bad {
                 body["strategy"] = json!({"warmup_seconds": 60});
             }
-            let answer = client.post(format!("{}/api/v1/apps/{APP}/environments/e{n}/changes", process.url)).bearer_auth(&token).json(&body).send().await.unwrap();
+            let answer = client
+                .post(format!("{}/api/v1/apps/{APP}/environments/e{n}/changes", process.url))
+                .bearer_auth(&token)
+                .json(&body)
+                .send()
+                .await
+                .unwrap();
             let status = answer.status();
             let body: Value = answer.json().await.unwrap();
             assert_eq!(status, 202, "{body}");
@@ -253,5 +277,12 @@ async fn finals(store: &Store) -> usize {
 }
 
 async fn unfinished(store: &Store) -> Vec<String> {
-    store.list_changes(&Filter::default(), 1000).await.unwrap().iter().filter(|c| !c.state.is_final()).map(|c| format!("#{} {} {}", c.number, c.state.name(), c.sentence)).collect()
+    store
+        .list_changes(&Filter::default(), 1000)
+        .await
+        .unwrap()
+        .iter()
+        .filter(|c| !c.state.is_final())
+        .map(|c| format!("#{} {} {}", c.number, c.state.name(), c.sentence))
+        .collect()
 }

@@ -50,7 +50,8 @@ async fn a_call_that_never_arrived_is_sent_again_after_two_empty_looks() {
     let (end, _) = t.run(&dan, deploy).await;
     assert_eq!(end["state"], "succeeded", "{end}");
     assert_eq!(effective(&t, "StartInstanceRefresh"), 1);
-    let states: Vec<_> = t.app.store.list_acts(deploy).await.unwrap().into_iter().filter(|a| a.operation == "StartInstanceRefresh").map(|a| a.state).collect();
+    let states: Vec<_> =
+        t.app.store.list_acts(deploy).await.unwrap().into_iter().filter(|a| a.operation == "StartInstanceRefresh").map(|a| a.state).collect();
     assert_eq!(states, ["not_done", "done"]);
     t.finish().await;
 }
@@ -64,7 +65,12 @@ async fn throttled_at_thirty_percent_everything_still_ends_right() {
     let old = t.environment(&dan, "staging").await["release"].clone();
     t.sim.world().fault(fault("*", FaultKind::Throttle, 0.3, 9, None)).unwrap();
     let mut ends = Vec::new();
-    for body in [json!({"kind": "deploy", "release": v}), json!({"kind": "deploy", "release": bad}), json!({"kind": "rollback"}), json!({"kind": "capacity", "max": 6, "base": {"min": 1, "desired": 2, "max": 4}})] {
+    for body in [
+        json!({"kind": "deploy", "release": v}),
+        json!({"kind": "deploy", "release": bad}),
+        json!({"kind": "rollback"}),
+        json!({"kind": "capacity", "max": 6, "base": {"min": 1, "desired": 2, "max": 4}}),
+    ] {
         // A person's request meets the throttling too, and gets a 503 that says so; they try again.
         let number = loop {
             let answer = t.change(&dan, "staging", body.clone()).await;

@@ -69,10 +69,12 @@ pub(crate) struct TestApp {
     unknown_calls_allowed: bool,
 }
 
+type Edit = Box<dyn FnOnce(&mut Seed, &StackNames) + Send>;
+
 /// What a test may change of the world before it begins.
 pub(crate) struct Setup {
     pub(crate) seed: u64,
-    pub(crate) world: Box<dyn FnOnce(&mut Seed, &StackNames) + Send>,
+    pub(crate) world: Edit,
 }
 
 impl Setup {
@@ -96,7 +98,8 @@ impl TestApp {
         (setup.world)(&mut world, &names);
         // A fixed day: no test may lean on the machine's clock.
         let start = jiff::Timestamp::from_second(1_790_000_000).unwrap();
-        let sim = Sim::start(SimConfig { listen: ([127, 0, 0, 1], 0).into(), clock: ClockMode::Manual { start }, seed: setup.seed, world }).await.unwrap();
+        let sim =
+            Sim::start(SimConfig { listen: ([127, 0, 0, 1], 0).into(), clock: ClockMode::Manual { start }, seed: setup.seed, world }).await.unwrap();
         let (clocks, clock) = Clocks::manual(start.as_millisecond());
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/fleetgate.db", dir.path().display());
@@ -110,7 +113,14 @@ impl TestApp {
     /// People, the application, `staging` and `production`; production is protected.
     pub(crate) async fn with_stack(setup: Setup) -> Self {
         let t = Self::with(setup).await;
-        for (name, role) in [("ada", Role::Admin), ("bob", Role::Admin), ("dan", Role::Deployer), ("pia", Role::Approver), ("paul", Role::Approver), ("vera", Role::Viewer)] {
+        for (name, role) in [
+            ("ada", Role::Admin),
+            ("bob", Role::Admin),
+            ("dan", Role::Deployer),
+            ("pia", Role::Approver),
+            ("paul", Role::Approver),
+            ("vera", Role::Viewer),
+        ] {
             t.person(name, &[("*", role)]).await;
         }
         let ada = t.sign_in("ada").await;
@@ -290,8 +300,14 @@ impl TestApp {
     pub(crate) async fn finish(self) {
         self.app.store.verify_audit().await.unwrap().expect("the chain holds");
         let calls = self.calls();
-        let known: BTreeSet<&str> =
-            iam::READS.iter().chain(&iam::REPOSITORY_READS).chain(&iam::GROUP_ACTS).chain(&iam::TEMPLATE_ACTS).map(|a| a.split_once(':').unwrap().1).chain(["GetCallerIdentity", "AssumeRole"]).collect();
+        let known: BTreeSet<&str> = iam::READS
+            .iter()
+            .chain(&iam::REPOSITORY_READS)
+            .chain(&iam::GROUP_ACTS)
+            .chain(&iam::TEMPLATE_ACTS)
+            .map(|a| a.split_once(':').unwrap().1)
+            .chain(["GetCallerIdentity", "AssumeRole"])
+            .collect();
         if !self.unknown_calls_allowed {
             for c in &calls {
                 assert!(known.contains(c.operation.as_str()), "a call that the IAM policy does not name: {c:?}");
@@ -346,8 +362,15 @@ pub(crate) async fn check_acts(store: &Store, calls: &[CallRecord]) {
     let operations: BTreeSet<String> = calls.iter().map(|c| c.operation.clone()).chain(rows.iter().map(|r| r.operation.clone())).collect();
     for operation in operations {
         let in_state = |states: &[&str]| rows.iter().filter(|r| r.operation == operation && states.contains(&r.state.as_str())).count();
-        assert_eq!(count(true, &operation), in_state(&["done", "adopted"]), "effective {operation} calls and intent rows that say done differ:\n{calls:#?}\n{rows:#?}");
-        assert!(count(false, &operation) <= in_state(&["refused", "not_done"]), "a refused {operation} call has no intent row:\n{calls:#?}\n{rows:#?}");
+        assert_eq!(
+            count(true, &operation),
+            in_state(&["done", "adopted"]),
+            "effective {operation} calls and intent rows that say done differ:\n{calls:#?}\n{rows:#?}"
+        );
+        assert!(
+            count(false, &operation) <= in_state(&["refused", "not_done"]),
+            "a refused {operation} call has no intent row:\n{calls:#?}\n{rows:#?}"
+        );
     }
     for row in rows.iter().filter(|r| r.state == "done") {
         let call = calls.iter().find(|c| Some(&c.request_id) == row.aws_request.as_ref());

@@ -69,9 +69,23 @@ async fn kinds_of_groups_are_supported_or_refused_with_the_way_out() {
     let cases: [(&str, Edit, &str); 5] = [
         ("warm pool", |g| g.warm_pool = Some(1), "Delete the warm pool"),
         ("suspended Launch", |g| g.suspended = vec!["Launch".into()], "resume-processes"),
-        ("launch configuration", |g| { g.template = None; g.launch_configuration = Some("old-lc".into()); }, "launch template"),
+        (
+            "launch configuration",
+            |g| {
+                g.template = None;
+                g.launch_configuration = Some("old-lc".into());
+            },
+            "launch template",
+        ),
         ("max lifetime", |g| g.max_instance_lifetime = Some(604_800), ""),
-        ("no target group", |g| { g.target_groups.clear(); g.health_check = "EC2".into(); }, ""),
+        (
+            "no target group",
+            |g| {
+                g.target_groups.clear();
+                g.health_check = "EC2".into();
+            },
+            "",
+        ),
     ];
     for (at, (what, edit, way_out)) in cases.into_iter().enumerate() {
         let setup = Setup::seed(210 + at as u64).world(move |world, names| {

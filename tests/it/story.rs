@@ -56,11 +56,16 @@ async fn pin_release_deploy_approve_roll_back_resize_terminate() {
     assert!(!rolled["steps"].to_string().contains("create_version"), "the version that ran before is used again: {}", rolled["steps"]);
 
     // 2/2/10 -> 3/3/10: raising within the policy waits for nobody.
-    let resize = TestApp::accepted(t.change(&dan, "production", json!({"kind": "capacity", "min": 3, "desired": 3, "base": {"min": 2, "desired": 2, "max": 10}})).await);
+    let resize = TestApp::accepted(
+        t.change(&dan, "production", json!({"kind": "capacity", "min": 3, "desired": 3, "base": {"min": 2, "desired": 2, "max": 10}})).await,
+    );
     let (resized, _) = t.run(&dan, resize).await;
     assert_eq!(resized["state"], "succeeded", "{resized}");
     let capacity = t.environment(&dan, "production").await["capacity"].clone();
-    assert_eq!((capacity["min"].clone(), capacity["desired"].clone(), capacity["max"].clone(), capacity["in_service"].clone()), (json!(3), json!(3), json!(10), json!(3)));
+    assert_eq!(
+        (capacity["min"].clone(), capacity["desired"].clone(), capacity["max"].clone(), capacity["in_service"].clone()),
+        (json!(3), json!(3), json!(10), json!(3))
+    );
 
     // One instance goes, and is replaced.
     // The third instance needs its boot time before it counts as healthy.
@@ -68,7 +73,9 @@ async fn pin_release_deploy_approve_roll_back_resize_terminate() {
         t.step().await;
     }
     let victim = t.running(&t.names.production).into_keys().next().unwrap();
-    let terminate = TestApp::accepted(t.change(&dan, "production", json!({"kind": "terminate", "instance": victim, "shrink": false, "reason": "odd disk"})).await);
+    let terminate = TestApp::accepted(
+        t.change(&dan, "production", json!({"kind": "terminate", "instance": victim, "shrink": false, "reason": "odd disk"})).await,
+    );
     t.approve(&pia, terminate).await.expect(200);
     let (gone, _) = t.run(&dan, terminate).await;
     assert_eq!(gone["state"], "succeeded", "{gone}");
@@ -91,7 +98,10 @@ async fn pin_release_deploy_approve_roll_back_resize_terminate() {
     }
     let approval = trail.iter().find(|e| e.change == Some(production) && e.action == "change.approve" && e.result == "done").unwrap();
     assert_eq!(approval.actor, "pia");
-    assert!(trail.iter().any(|e| e.action == "request.refused" && e.actor == "dan" && e.target.ends_with(&format!("/{production}/approve"))), "the refused approval is in the trail");
+    assert!(
+        trail.iter().any(|e| e.action == "request.refused" && e.actor == "dan" && e.target.ends_with(&format!("/{production}/approve"))),
+        "the refused approval is in the trail"
+    );
 
     // Each AWS act was made under a role session that names the change.
     for call in t.mutating() {
@@ -107,10 +117,14 @@ async fn a_preview_has_no_effect_and_prints_the_commands() {
     let dan = t.sign_in("dan").await;
     let v = t.release(&dan, "one", "ok", None).await;
     let changes = t.get(&dan, "/api/v1/changes").await.expect(200);
-    let plan = t.post(&dan, &format!("/api/v1/apps/{APP}/environments/staging/changes/preview"), json!({"kind": "deploy", "release": v})).await.expect(200);
+    let plan =
+        t.post(&dan, &format!("/api/v1/apps/{APP}/environments/staging/changes/preview"), json!({"kind": "deploy", "release": v})).await.expect(200);
     let commands: Vec<_> = plan["steps"].as_array().unwrap().iter().filter_map(|s| s["cli"].as_str()).collect();
     assert!(commands.iter().any(|c| c.starts_with("aws ec2 create-launch-template-version")), "{commands:?}");
-    assert!(commands.iter().any(|c| c.starts_with("aws autoscaling start-instance-refresh") && c.contains("\"MinHealthyPercentage\":100")), "{commands:?}");
+    assert!(
+        commands.iter().any(|c| c.starts_with("aws autoscaling start-instance-refresh") && c.contains("\"MinHealthyPercentage\":100")),
+        "{commands:?}"
+    );
     for member in ["min_healthy", "max_healthy", "warmup_seconds", "skip_matching", "auto_rollback", "protected", "standby", "bake_seconds"] {
         assert_ne!(plan["bound"]["preferences"][member], Value::Null, "the preference {member} is not shown");
     }

@@ -1,6 +1,6 @@
 use aws_sdk_ec2::types::{
-    InstanceType, LaunchTemplateBlockDeviceMapping, LaunchTemplateCpuOptions, LaunchTemplateEbsBlockDevice,
-    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataOptions, LaunchTemplateTagSpecification, ResourceType, Tag, VolumeType,
+    InstanceType, LaunchTemplateBlockDeviceMapping, LaunchTemplateCpuOptions, LaunchTemplateEbsBlockDevice, LaunchTemplateHttpTokensState,
+    LaunchTemplateInstanceMetadataOptions, LaunchTemplateTagSpecification, ResourceType, Tag, VolumeType,
 };
 
 use super::*;
@@ -18,10 +18,8 @@ fn tags(kind: ResourceType, pairs: &[(&str, &str)]) -> LaunchTemplateTagSpecific
 #[test]
 fn known_members_have_a_line_each_and_nothing_is_left_over() {
     let ebs = LaunchTemplateEbsBlockDevice::builder().volume_size(8).volume_type(VolumeType::Gp3).encrypted(true).build();
-    let metadata = LaunchTemplateInstanceMetadataOptions::builder()
-        .http_tokens(LaunchTemplateHttpTokensState::Required)
-        .http_put_response_hop_limit(2)
-        .build();
+    let metadata =
+        LaunchTemplateInstanceMetadataOptions::builder().http_tokens(LaunchTemplateHttpTokensState::Required).http_put_response_hop_limit(2).build();
     let v = made(
         sdk::ResponseLaunchTemplateData::builder()
             .image_id("ami-1")
@@ -55,7 +53,8 @@ fn known_members_have_a_line_each_and_nothing_is_left_over() {
 
 #[test]
 fn a_member_without_a_line_of_its_own_is_not_dropped() {
-    let with = |cores| made(sdk::ResponseLaunchTemplateData::builder().cpu_options(LaunchTemplateCpuOptions::builder().core_count(cores).build()).build());
+    let with =
+        |cores| made(sdk::ResponseLaunchTemplateData::builder().cpu_options(LaunchTemplateCpuOptions::builder().core_count(cores).build()).build());
     assert!(with(2).rest["other"].contains("core_count: Some(2)"));
     assert_ne!(with(2).rest, with(4).rest);
     assert!(made(sdk::ResponseLaunchTemplateData::builder().build()).rest.is_empty());

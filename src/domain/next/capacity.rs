@@ -26,12 +26,17 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     let limits_hold = b.set_min.is_none_or(|v| v == group.min) && b.set_max.is_none_or(|v| v == group.max);
     let figures = format!("{}/{}/{}", group.min, group.desired, group.max);
     if !limits_hold {
-        return wait(Step::Resize, State::Running, format!("AWS accepted the figures and shows {figures}: either it lags, or someone changed them since."));
+        return wait(
+            Step::Resize,
+            State::Running,
+            format!("AWS accepted the figures and shows {figures}: either it lags, or someone changed them since."),
+        );
     }
     // More than wanted may serve while a deploy replaces instances beside this.
     let shrinks = plan.diff.iter().any(|d| d.field == "desired" && number(d.before.as_deref()) > number(d.after.as_deref()));
     if serving == group.desired || (serving > group.desired && !shrinks) {
-        let moved = if b.set_desired.is_some_and(|v| v != group.desired) { " Desired was moved since by autoscaling or by someone else." } else { "" };
+        let moved =
+            if b.set_desired.is_some_and(|v| v != group.desired) { " Desired was moved since by autoscaling or by someone else." } else { "" };
         return done(State::Succeeded, format!("The group is at {figures} (min/desired/max) with {serving} instances in service.{moved}"));
     }
     let words = format!("{serving} of {} instances are in service.", group.desired);

@@ -11,7 +11,14 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, group: &Group) -> Decis
         return done(State::Failed, "The plan names no launch template. Nothing was sent to AWS.");
     };
     if let Some(stop) = progress.stop.as_ref().or(progress.undo.as_ref()) {
-        return done(State::Cancelled, format!("Stopped by {}. The group uses {}.", stop.by, group_version(group).map_or_else(|| "no numbered version".into(), |v| format!("version {v}"))));
+        return done(
+            State::Cancelled,
+            format!(
+                "Stopped by {}. The group uses {}.",
+                stop.by,
+                group_version(group).map_or_else(|| "no numbered version".into(), |v| format!("version {v}"))
+            ),
+        );
     }
     if progress.new_version.is_none() {
         progress.new_version = template.reuse;

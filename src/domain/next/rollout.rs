@@ -63,8 +63,13 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
         "Failed" if plan.bound.kind == Kind::Deploy => take_back(refresh, "fleetgate", "AWS ended the refresh as Failed"),
         "Failed" => done(State::Failed, with_reason("AWS ended the refresh as Failed. Instances of both versions may run", refresh)),
         "Cancelling" => wait(Step::Roll, State::Cancelling, "The refresh is being cancelled, not by Fleetgate."),
-        "Cancelled" => done(State::Cancelled, with_reason("The refresh was cancelled outside Fleetgate. Instances of both versions may run", refresh)),
-        other => Decision::Attention { step: Step::Roll, sentence: format!("AWS reports a status that is unknown here: {other}. Nothing is concluded from it.") },
+        "Cancelled" => {
+            done(State::Cancelled, with_reason("The refresh was cancelled outside Fleetgate. Instances of both versions may run", refresh))
+        }
+        other => Decision::Attention {
+            step: Step::Roll,
+            sentence: format!("AWS reports a status that is unknown here: {other}. Nothing is concluded from it."),
+        },
     }
 }
 
@@ -90,7 +95,12 @@ fn fail_early(plan: &Plan, progress: &Progress, instance: &str, why: String) -> 
 /// `1 of 2 instances run the new version and are healthy, 1 is starting, 1 is old.`
 pub(super) fn sentence(c: &Counts) -> String {
     let mut out = format!("{} of {} instances run the new version and are healthy", c.new_healthy, c.total);
-    for (n, one, many) in [(c.warming, "is starting", "are starting"), (c.failed, "fails", "fail"), (c.leaving, "is leaving", "are leaving"), (c.old, "is old", "are old")] {
+    for (n, one, many) in [
+        (c.warming, "is starting", "are starting"),
+        (c.failed, "fails", "fail"),
+        (c.leaving, "is leaving", "are leaving"),
+        (c.old, "is old", "are old"),
+    ] {
         if n > 0 {
             out.push_str(&format!(", {n} {}", if n == 1 { one } else { many }));
         }
@@ -118,7 +128,8 @@ fn prove(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group,
         progress.contradiction_since = None;
         progress.proofs += 1;
         if progress.proofs >= PROOFS {
-            let young = if proof.young.is_empty() { String::new() } else { format!(" Still warming up, and not counted: {}.", proof.young.join(", ")) };
+            let young =
+                if proof.young.is_empty() { String::new() } else { format!(" Still warming up, and not counted: {}.", proof.young.join(", ")) };
             let what = match (end, plan.bound.kind) {
                 (State::Undone, _) => "Taken back: every counted instance runs the old version and is healthy.",
                 (_, Kind::Replace) => "Every instance was replaced and is healthy.",
@@ -178,19 +189,30 @@ fn undo(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group) 
                 Decision::Act(Step::CancelRefresh)
             }
         }
-        "Pending" | "InProgress" | "Baking" if progress.rollback_asked => wait(Step::Undo, State::Undoing, "AWS accepted the rollback and has not begun it yet."),
+        "Pending" | "InProgress" | "Baking" if progress.rollback_asked => {
+            wait(Step::Undo, State::Undoing, "AWS accepted the rollback and has not begun it yet.")
+        }
         "Pending" | "InProgress" | "Baking" => Decision::Act(Step::RollBack),
         "RollbackInProgress" | "Cancelling" => wait(Step::Undo, State::Undoing, words(progress)),
         "RollbackSuccessful" => finish_undo(plan, progress, obs, group, old, &why),
-        "RollbackFailed" => done(State::UndoFailed, with_reason("AWS could not roll back. Instances of both versions may run; roll back or deploy again", refresh)),
+        "RollbackFailed" => {
+            done(State::UndoFailed, with_reason("AWS could not roll back. Instances of both versions may run; roll back or deploy again", refresh))
+        }
         "Failed" | "Cancelled" if all_on(group, old) && group_version(group) == Some(old) => finish_undo(plan, progress, obs, group, old, &why),
         "Successful" | "Failed" | "Cancelled" => {
             if let Some(foreign) = obs.active_refresh() {
-                return wait(Step::StartUndo, State::Undoing, format!("Waiting to take back: another instance refresh ({}) is {}.", foreign.id, foreign.status));
+                return wait(
+                    Step::StartUndo,
+                    State::Undoing,
+                    format!("Waiting to take back: another instance refresh ({}) is {}.", foreign.id, foreign.status),
+                );
             }
             Decision::Act(Step::StartUndo)
         }
-        other => Decision::Attention { step: Step::Undo, sentence: format!("AWS reports a status that is unknown here: {other}. Nothing is concluded from it.") },
+        other => Decision::Attention {
+            step: Step::Undo,
+            sentence: format!("AWS reports a status that is unknown here: {other}. Nothing is concluded from it."),
+        },
     }
 }
 
@@ -220,11 +242,16 @@ fn stop(_plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group)
     let c = progress.counts.clone();
     let mixed = format!("{} instances run the new version, {} the old one; the group launches its old version", c.new_healthy + c.warming, c.old);
     match refresh.status.as_str() {
-        "Pending" | "InProgress" | "Baking" if progress.cancel_asked => wait(Step::Stop, State::Cancelling, "AWS accepted the cancel and has not begun it yet."),
+        "Pending" | "InProgress" | "Baking" if progress.cancel_asked => {
+            wait(Step::Stop, State::Cancelling, "AWS accepted the cancel and has not begun it yet.")
+        }
         "Pending" | "InProgress" | "Baking" => Decision::Act(Step::CancelRefresh),
         "Cancelling" => wait(Step::Stop, State::Cancelling, format!("AWS is stopping the refresh: {mixed}.")),
         "Cancelled" => done(State::Cancelled, format!("Stopped by {by}: {mixed}.")),
-        "Successful" => done(State::Cancelled, format!("The refresh had ended before {by}'s stop reached it: every instance was replaced, and nothing was verified.")),
+        "Successful" => done(
+            State::Cancelled,
+            format!("The refresh had ended before {by}'s stop reached it: every instance was replaced, and nothing was verified."),
+        ),
         other => done(State::Cancelled, with_reason(&format!("The refresh ended as {other} while being stopped: {mixed}"), refresh)),
     }
 }

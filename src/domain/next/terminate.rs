@@ -12,7 +12,8 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, _obs: &Observation, gro
     };
     let there = group.instances.iter().find(|i| i.id == id);
     if let Some(stop) = progress.stop.as_ref().or(progress.undo.as_ref()) {
-        let sent = if progress.terminate_asked { "AWS was already told to terminate it, which can not be taken back" } else { "Nothing was sent to AWS" };
+        let sent =
+            if progress.terminate_asked { "AWS was already told to terminate it, which can not be taken back" } else { "Nothing was sent to AWS" };
         return done(State::Cancelled, format!("Stopped by {}. {sent}.", stop.by));
     }
     let leaving = there.is_none_or(super::super::observation::GroupInstance::leaving);
@@ -25,7 +26,9 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, _obs: &Observation, gro
     match there {
         Some(i) if !i.leaving() => wait(Step::Leave, State::Running, format!("AWS accepted it; {id} is still {}.", i.lifecycle)),
         Some(i) => wait(Step::Leave, State::Running, format!("{id} is leaving ({}): its connections drain.", i.lifecycle)),
-        None if serving < group.desired => wait(Step::Leave, State::Running, format!("{id} is gone; {serving} of {} instances are in service.", group.desired)),
+        None if serving < group.desired => {
+            wait(Step::Leave, State::Running, format!("{id} is gone; {serving} of {} instances are in service.", group.desired))
+        }
         None => done(State::Succeeded, format!("{id} is gone; {serving} of {} instances are in service.", group.desired)),
     }
 }

@@ -1,1 +1,272 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
 use super::*;
+use crate::domain::observation::{GroupInstance, LaunchSource, Refresh, TargetGroup, TargetHealth, TargetState, TemplateRef};
+use crate::domain::plan::{Bound, BoundTemplate};
+use crate::domain::strategy::{StrategyChoice, preferences};
+
+const OLD: i64 = 3;
+const NEW: i64 = 4;
+const STATUSES: [&str; 11] = [
+    "Pending",
+    "InProgress",
+    "Baking",
+    "Successful",
+    "Failed",
+    "Cancelling",
+    "Cancelled",
+    "RollbackInProgress",
+    "RollbackSuccessful",
+    "RollbackFailed",
+    "SomethingNew",
+];
+
+fn group(version: i64, instances: Vec<GroupInstance>) -> Group {
+    Group {
+        arn: "arn:g".into(),
+        name: "g".into(),
+        min: 1,
+        desired: i32::try_from(instances.len()).unwrap().max(1),
+        max: 9,
+        launch: LaunchSource::Template(TemplateRef { id: "lt-1".into(), name: String::new(), version: version.to_string() }),
+        health_check_type: "ELB".into(),
+        grace_seconds: 300,
+        default_warmup_seconds: None,
+        zones: vec!["a".into()],
+        target_group_arns: vec!["tg".into()],
+        suspended: vec![],
+        instances,
+        maintenance: None,
+        warm_pool: false,
+        max_instance_lifetime: None,
+        protects_new: false,
+        status: None,
+    }
+}
+
+fn a_plan(kind: Kind) -> Plan {
+    let prefs = preferences(&group(OLD, vec![]), &StrategyChoice::default(), 60, 300).unwrap();
+    Plan {
+        bound: Bound {
+            form: 1,
+            app: "a".into(),
+            env: "e".into(),
+            group_arn: "arn:g".into(),
+            kind,
+            release: Some(2),
+            digest: Some("sha256:x".into()),
+            template: Some(BoundTemplate {
+                id: "lt-1".into(),
+                base: OLD,
+                content: String::new(),
+                image_source: String::new(),
+                repository: String::new(),
+                reuse: None,
+            }),
+            preferences: Some(prefs),
+            policy_version: 1,
+            min: 1,
+            max: 9,
+            set_min: None,
+            set_desired: None,
+            set_max: None,
+            instance: None,
+            shrink: false,
+        },
+        sentence: String::new(),
+        diff: vec![],
+        steps: vec![],
+        checks: vec![],
+        old_version: Some(OLD),
+        old_digest: None,
+        boot_budget_seconds: 300,
+        desired: 2,
+    }
+}
+
+fn observation(at: i64, group: Group, states: &[&str], status: &str) -> Observation {
+    let targets = group
+        .instances
+        .iter()
+        .zip(states)
+        .map(|(i, s)| (i.id.clone(), TargetState { state: (*s).into(), reason: None, description: None }))
+        .collect();
+    let target_group = TargetGroup { arn: "tg".into(), name: "tg".into(), protocol: "HTTP".into(), has_listener: true, drain_seconds: None };
+    let refresh = |id: &str, status: &str| Refresh {
+        id: id.into(),
+        status: status.into(),
+        reason: None,
+        percent: None,
+        to_update: None,
+        desired: None,
+        started_at: None,
+        ended_at: None,
+    };
+    Observation {
+        at,
+        group: Some(group),
+        health: vec![TargetHealth { group: target_group, targets }],
+        refreshes: vec![refresh("r", status)],
+        activities: vec![],
+        versions: BTreeMap::new(),
+    }
+}
+
+prop_compose! {
+    fn instance()(n in 0..6, lifecycle in 0..5_usize, healthy: bool, version in OLD..=NEW) -> GroupInstance {
+        GroupInstance {
+            id: format!("i-{n}"),
+            zone: "a".into(),
+            lifecycle: ["InService", "InService", "Pending", "Terminating", "Standby"][lifecycle].into(),
+            health: if healthy { "Healthy" } else { "Unhealthy" }.into(),
+            template_version: Some(version),
+            template_id: Some("lt-1".into()),
+            protected: false,
+        }
+    }
+}
+
+prop_compose! {
+    fn looks()(rows in prop::collection::vec((prop::collection::vec((instance(), 0..3_usize), 0..4), 0..STATUSES.len(), OLD..=NEW, 1..600_i64), 1..40)) -> Vec<Observation> {
+        let mut at = 0;
+        rows.into_iter().map(|(mut instances, status, version, seconds)| {
+            at += seconds * 1000;
+            instances.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+            instances.dedup_by(|a, b| a.0.id == b.0.id);
+            let states: Vec<&str> = instances.iter().map(|(_, s)| ["healthy", "unhealthy", "initial"][*s]).collect();
+            observation(at, group(version, instances.into_iter().map(|(i, _)| i).collect()), &states, STATUSES[status])
+        }).collect()
+    }
+}
+
+/// What success means, written again in other words.
+fn proves(obs: &Observation, version: i64) -> bool {
+    let g = obs.group.as_ref().unwrap();
+    let counted: Vec<_> = g.instances.iter().filter(|i| ["InService", "Pending"].contains(&i.lifecycle.as_str())).collect();
+    let healthy = |id: &str| obs.health[0].targets.get(id).is_some_and(|t| t.state == "healthy");
+    super::group_version(g) == Some(version)
+        && counted.iter().all(|i| i.template_version == Some(version))
+        && counted.iter().any(|i| i.lifecycle == "InService" && i.health == "Healthy" && healthy(&i.id))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    /// Whatever AWS shows in whatever order: success and "undone" are said only on the evidence of the last three looks.
+    #[test]
+    fn no_success_without_evidence(looks in looks(), replace: bool, undo_at in prop::option::of(0..40_usize)) {
+        let plan = a_plan(if replace { Kind::Replace } else { Kind::Deploy });
+        let mut progress = Progress { new_version: Some(NEW), refresh: Some("r".into()), old_instances: ["i-0".to_owned()].into(), ..Progress::default() };
+        for (at, obs) in looks.iter().enumerate() {
+            if undo_at == Some(at) {
+                progress.undo.get_or_insert(crate::domain::change::Undo { by: "dan".into(), why: "w".into(), at: obs.at });
+                progress.proofs = 0;
+            }
+            let undoing = progress.undo.is_some();
+            let (kept, decision) = next(&plan, progress.clone(), obs, 180);
+            prop_assert_eq!(kept.undo.is_some(), undoing, "what was decided is kept");
+            progress = kept;
+            match decision {
+                Decision::Done { state: State::Succeeded, .. } => {
+                    prop_assert!(!undoing);
+                    prop_assert!(at >= 2);
+                    for o in &looks[at - 2..=at] {
+                        prop_assert!(proves(o, NEW) && o.refreshes[0].status == "Successful", "{:?}", o);
+                        prop_assert!(!replace || o.group.as_ref().unwrap().instances.iter().all(|i| i.id != "i-0" || !["InService", "Pending"].contains(&i.lifecycle.as_str())));
+                    }
+                    return Ok(());
+                }
+                Decision::Done { state: State::Undone, .. } => {
+                    prop_assert!(undoing && at >= 2);
+                    for o in &looks[at - 2..=at] {
+                        prop_assert!(proves(o, OLD), "{:?}", o);
+                    }
+                    return Ok(());
+                }
+                Decision::Done { .. } => return Ok(()),
+                Decision::TakeBack { .. } => {
+                    prop_assert!(!undoing && !replace || obs.refreshes[0].status.starts_with("Rollback"));
+                    progress.undo = Some(crate::domain::change::Undo { by: "fleetgate".into(), why: "w".into(), at: obs.at });
+                    progress.proofs = 0;
+                }
+                Decision::Act(Step::RollBack) => progress.rollback_asked = true,
+                Decision::Act(Step::StartUndo) => { progress.undo_refresh = Some("r".into()); }
+                Decision::Act(_) | Decision::Wait { .. } | Decision::Attention { .. } => {}
+            }
+            if obs.refreshes[0].status == "SomethingNew" {
+                prop_assert!(!matches!(next(&plan, progress.clone(), obs, 180).1, Decision::Done { .. }), "an unknown status ends nothing");
+            }
+        }
+    }
+}
+
+fn young(id: &str) -> GroupInstance {
+    GroupInstance {
+        id: id.into(),
+        zone: "a".into(),
+        lifecycle: "InService".into(),
+        health: "Healthy".into(),
+        template_version: Some(NEW),
+        template_id: Some("lt-1".into()),
+        protected: false,
+    }
+}
+
+fn roll(progress: Progress, seconds: i64, state: &str) -> (Progress, Decision) {
+    next(&a_plan(Kind::Deploy), progress, &observation(seconds * 1000, group(OLD, vec![young("i-1")]), &[state], "InProgress"), 180)
+}
+
+#[test]
+fn a_slow_start_within_the_budget_is_no_failure_and_one_beyond_it_is() {
+    let begun = Progress { new_version: Some(NEW), refresh: Some("r".into()), ..Progress::default() };
+    let (p, d) = roll(begun, 0, "initial");
+    assert!(matches!(d, Decision::Wait { .. }));
+    let (p, d) = roll(p, 299, "unhealthy");
+    assert!(matches!(d, Decision::Wait { .. }), "unhealthy before it ever was healthy is a slow start: {d:?}");
+    let (slow, d) = roll(p.clone(), 300, "healthy");
+    assert!(matches!(d, Decision::Wait { .. }));
+    let (_, d) = roll(p, 301, "unhealthy");
+    assert!(matches!(&d, Decision::TakeBack { instance: Some(i), .. } if i == "i-1"), "{d:?}");
+    let (_, d) = roll(slow, 310, "unhealthy");
+    assert!(matches!(&d, Decision::TakeBack { why, .. } if why.contains("was healthy and is no longer")), "{d:?}");
+}
+
+#[test]
+fn each_status_has_one_honest_reading() {
+    let told = |status: &str| {
+        let obs = observation(1000, group(OLD, vec![young("i-1")]), &["healthy"], status);
+        next(&a_plan(Kind::Deploy), Progress { new_version: Some(NEW), refresh: Some("r".into()), ..Progress::default() }, &obs, 180).1
+    };
+    for status in STATUSES {
+        let d = told(status);
+        let fits = match status {
+            "Pending" | "InProgress" => matches!(d, Decision::Wait { state: State::Running, .. }),
+            "Baking" => matches!(d, Decision::Wait { state: State::Baking, .. }),
+            // The group does not use the new version yet: a contradiction is waited for, not believed.
+            "Successful" => matches!(&d, Decision::Wait { sentence, .. } if sentence.contains("does not use version 4")),
+            "Failed" | "RollbackInProgress" | "RollbackSuccessful" | "RollbackFailed" => matches!(d, Decision::TakeBack { .. }),
+            "Cancelling" => matches!(d, Decision::Wait { state: State::Cancelling, .. }),
+            "Cancelled" => matches!(d, Decision::Done { state: State::Cancelled, .. }),
+            _ => matches!(&d, Decision::Attention { sentence, .. } if sentence.contains("SomethingNew")),
+        };
+        assert!(fits, "{status}: {d:?}");
+    }
+}
+
+#[test]
+fn a_recreated_group_is_a_stranger() {
+    let mut obs = observation(1000, group(OLD, vec![]), &[], "InProgress");
+    obs.group.as_mut().unwrap().arn = "arn:other".into();
+    assert!(matches!(next(&a_plan(Kind::Deploy), Progress::default(), &obs, 180).1, Decision::Attention { .. }));
+    obs.group = None;
+    assert!(matches!(next(&a_plan(Kind::Deploy), Progress::default(), &obs, 180).1, Decision::Attention { .. }));
+}
+
+#[test]
+fn what_takes_too_long_calls_a_person() {
+    let begun = Progress { new_version: Some(NEW), refresh: Some("r".into()), started_at: Some(0), ..Progress::default() };
+    let obs = observation(181 * 60_000, group(OLD, vec![]), &[], "InProgress");
+    let (p, d) = next(&a_plan(Kind::Deploy), begun, &obs, 180);
+    assert!(matches!(d, Decision::Attention { .. }) && p.attention_since.is_some(), "{d:?}");
+}

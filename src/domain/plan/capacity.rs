@@ -6,7 +6,13 @@ use crate::domain::environment::Environment;
 use crate::domain::observation::{Group, Observation};
 use crate::domain::problem::{FieldError, Problem};
 
-pub(super) fn plan(env: &Environment, obs: &Observation, group: &Group, edit: (Option<i32>, Option<i32>, Option<i32>), base: Capacity) -> Result<Plan, Problem> {
+pub(super) fn plan(
+    env: &Environment,
+    obs: &Observation,
+    group: &Group,
+    edit: (Option<i32>, Option<i32>, Option<i32>),
+    base: Capacity,
+) -> Result<Plan, Problem> {
     let (min, desired, max) = edit;
     let figures = [("min", min, base.min, group.min), ("desired", desired, base.desired, group.desired), ("max", max, base.max, group.max)];
     if figures.iter().all(|(_, new, ..)| new.is_none()) {
@@ -17,13 +23,20 @@ pub(super) fn plan(env: &Environment, obs: &Observation, group: &Group, edit: (O
         .filter(|(_, new, base, now)| new.is_some() && base != now)
         .map(|(name, new, base, now)| FieldError {
             field: (*name).into(),
-            message: format!("was {base} when you looked, is now {now}; you asked for {}. Send it again with base {now} to set it anyway", new.unwrap_or(*now)),
+            message: format!(
+                "was {base} when you looked, is now {now}; you asked for {}. Send it again with base {now} to set it anyway",
+                new.unwrap_or(*now)
+            ),
             base: Some(i64::from(*base)),
             now: Some(i64::from(*now)),
         })
         .collect();
     if !moved.is_empty() {
-        return Err(Problem::Conflict { detail: "A figure that you edit was changed meanwhile. Nothing was sent to AWS.".into(), number: None, fields: moved });
+        return Err(Problem::Conflict {
+            detail: "A figure that you edit was changed meanwhile. Nothing was sent to AWS.".into(),
+            number: None,
+            fields: moved,
+        });
     }
     let after = Capacity { min: min.unwrap_or(group.min), desired: desired.unwrap_or(group.desired), max: max.unwrap_or(group.max) };
     let mut checks = Vec::new();
@@ -36,9 +49,21 @@ pub(super) fn plan(env: &Environment, obs: &Observation, group: &Group, edit: (O
     // A figure is blamed only if it was edited.
     let blame = |a: &'static str, edited: bool, b: &'static str| if edited { a } else { b };
     need(after.min >= 0, "min", "must be 0 or more".into());
-    need(after.min <= after.max, blame("min", min.is_some(), "max"), format!("min {} is above max {}; min must be at most max", after.min, after.max));
-    need(after.desired >= after.min, blame("desired", desired.is_some(), "min"), format!("desired {} is below min {}; raise desired or lower min", after.desired, after.min));
-    need(after.desired <= after.max, blame("desired", desired.is_some(), "max"), format!("desired {} is above max {}; lower desired or raise max", after.desired, after.max));
+    need(
+        after.min <= after.max,
+        blame("min", min.is_some(), "max"),
+        format!("min {} is above max {}; min must be at most max", after.min, after.max),
+    );
+    need(
+        after.desired >= after.min,
+        blame("desired", desired.is_some(), "min"),
+        format!("desired {} is below min {}; raise desired or lower min", after.desired, after.min),
+    );
+    need(
+        after.desired <= after.max,
+        blame("desired", desired.is_some(), "max"),
+        format!("desired {} is above max {}; lower desired or raise max", after.desired, after.max),
+    );
     need(min.is_none_or(|m| m >= p.min_floor), "min", format!("must be at least {}, the floor of this environment's policy", p.min_floor));
     need(max.is_none_or(|m| m <= p.max_ceiling), "max", format!("must be at most {}, the ceiling of this environment's policy", p.max_ceiling));
     need(
@@ -73,10 +98,20 @@ pub(super) fn plan(env: &Environment, obs: &Observation, group: &Group, edit: (O
     }
     let mut bound = bound(env, group, Kind::Capacity);
     // Only what changes is sent.
-    (bound.set_min, bound.set_desired, bound.set_max) = (min.filter(|v| *v != group.min), desired.filter(|v| *v != group.desired), max.filter(|v| *v != group.max));
+    (bound.set_min, bound.set_desired, bound.set_max) =
+        (min.filter(|v| *v != group.min), desired.filter(|v| *v != group.desired), max.filter(|v| *v != group.max));
     let cli = commands::resize(env, bound.set_min, bound.set_desired, bound.set_max);
     Ok(Plan {
-        sentence: format!("Set {} from {}/{}/{} to {}/{}/{} (min/desired/max).", env.scope(), group.min, group.desired, group.max, after.min, after.desired, after.max),
+        sentence: format!(
+            "Set {} from {}/{}/{} to {}/{}/{} (min/desired/max).",
+            env.scope(),
+            group.min,
+            group.desired,
+            group.max,
+            after.min,
+            after.desired,
+            after.max
+        ),
         steps: vec![
             PlannedStep { step: Step::SetCapacity, sentence: "Send only the edited figures.".into(), cli: Some(cli) },
             PlannedStep { step: Step::Resize, sentence: format!("Watch the group reach {} instances.", after.desired), cli: None },

@@ -11,7 +11,9 @@ fn aws(env: &Environment, rest: String) -> String {
 pub(super) fn create_version(env: &Environment, template: &str, base: i64) -> String {
     aws(
         env,
-        format!("ec2 create-launch-template-version --launch-template-id {template} --source-version {base} --launch-template-data file://new-image.json"),
+        format!(
+            "ec2 create-launch-template-version --launch-template-id {template} --source-version {base} --launch-template-data file://new-image.json"
+        ),
     )
 }
 
@@ -43,7 +45,10 @@ pub(super) fn start_refresh(env: &Environment, template: &str, version: &str, p:
 pub(super) fn set_template(env: &Environment, template: &str, version: &str) -> String {
     aws(
         env,
-        format!("autoscaling update-auto-scaling-group --auto-scaling-group-name {} --launch-template LaunchTemplateId={template},Version={version}", env.asg),
+        format!(
+            "autoscaling update-auto-scaling-group --auto-scaling-group-name {} --launch-template LaunchTemplateId={template},Version={version}",
+            env.asg
+        ),
     )
 }
 

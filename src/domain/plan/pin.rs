@@ -18,9 +18,10 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
     match &group.launch {
         LaunchSource::Template(t) => {
             // The shell put the version that the reference resolves to into the observation under its number.
-            let number = t.number().or_else(|| obs.versions.values().filter(|v| v.template_id == t.id).map(|v| v.number).max().filter(|_| t.version == "$Latest")).or_else(|| {
-                obs.versions.values().find(|v| v.template_id == t.id && v.rest.contains_key(DEFAULT_MARK)).map(|v| v.number)
-            });
+            let number = t
+                .number()
+                .or_else(|| obs.versions.values().filter(|v| v.template_id == t.id).map(|v| v.number).max().filter(|_| t.version == "$Latest"))
+                .or_else(|| obs.versions.values().find(|v| v.template_id == t.id && v.rest.contains_key(DEFAULT_MARK)).map(|v| v.number));
             match number {
                 Some(n) => current = obs.versions.get(&n).map(|v| (t, v)),
                 None => checks.push(refuse("template", "The version that the group follows could not be read. Try again when AWS answers.")),
@@ -72,7 +73,10 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
         }
         if !pinned {
             if !others.is_empty() {
-                checks.push(refuse("nobody_follows", format!("{} follows this template's $Latest, so a new version would deploy there. Pin that group first.", others.join(", "))));
+                checks.push(refuse(
+                    "nobody_follows",
+                    format!("{} follows this template's $Latest, so a new version would deploy there. Pin that group first.", others.join(", ")),
+                ));
             }
             match (&runs, &digest) {
                 (Launched::MovingTag { tag }, Some(digest)) => {
@@ -86,7 +90,11 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
                         checks.push(refuse("image", why));
                     }
                 }
-                (Launched::MovingTag { tag }, None) => checks.push(refuse_field("image_exists", "release", format!("The tag `{tag}` points to no image in {}. Push it, or name a release to pin.", env.repository))),
+                (Launched::MovingTag { tag }, None) => checks.push(refuse_field(
+                    "image_exists",
+                    "release",
+                    format!("The tag `{tag}` points to no image in {}. Push it, or name a release to pin.", env.repository),
+                )),
                 _ => {}
             }
             steps.push(PlannedStep {

@@ -1,6 +1,8 @@
 //! Plans of the kinds that replace instances: `deploy`, `rollback`, `replace`.
 
-use super::{Bound, BoundTemplate, Check, Difference, Facts, Plan, PlannedStep, bound, commands, launched, numbered, ok, refuse, refuse_field, wait, warn};
+use super::{
+    Bound, BoundTemplate, Check, Difference, Facts, Plan, PlannedStep, bound, commands, launched, numbered, ok, refuse, refuse_field, wait, warn,
+};
 use crate::domain::change::{Kind, Step};
 use crate::domain::environment::Environment;
 use crate::domain::evidence::{Health, health};
@@ -15,7 +17,14 @@ const NEEDED_PROCESSES: [&str; 5] = ["Launch", "Terminate", "AddToLoadBalancer",
 /// A scheduled action that is due within this time is named.
 const SOON_MS: i64 = 3_600_000;
 
-pub(super) fn deploy(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, choice: &StrategyChoice, base: Option<i64>) -> Result<Plan, Problem> {
+pub(super) fn deploy(
+    env: &Environment,
+    facts: &Facts,
+    obs: &Observation,
+    group: &Group,
+    choice: &StrategyChoice,
+    base: Option<i64>,
+) -> Result<Plan, Problem> {
     let prefs = preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
     let mut draft = Draft::new(env, facts, obs, group, Kind::Deploy, prefs);
     draft.group_checks(true);
@@ -24,7 +33,9 @@ pub(super) fn deploy(env: &Environment, facts: &Facts, obs: &Observation, group:
         && base != now
     {
         return Err(Problem::Conflict {
-            detail: format!("The group's template moved from version {base} to {now} since you looked. Look at the environment again, then ask again."),
+            detail: format!(
+                "The group's template moved from version {base} to {now} since you looked. Look at the environment again, then ask again."
+            ),
             number: None,
             fields: vec![FieldError {
                 field: "base_template_version".into(),
@@ -39,7 +50,8 @@ pub(super) fn deploy(env: &Environment, facts: &Facts, obs: &Observation, group:
 }
 
 pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, group: &Group) -> Result<Plan, Problem> {
-    let mut prefs = preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
+    let mut prefs =
+        preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
     // Back to what was good here: no bake, and never automatically "back" to the release that people are leaving.
     prefs.bake_seconds = 0;
     prefs.auto_rollback = false;
@@ -49,7 +61,10 @@ pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, gro
         draft.checks.push(refuse_field(
             "good_here",
             "release",
-            format!("This release was not good here within the last {} days. Deploy it instead, so that it is checked and approved.", env.policy.rollback_days),
+            format!(
+                "This release was not good here within the last {} days. Deploy it instead, so that it is checked and approved.",
+                env.policy.rollback_days
+            ),
         ));
     }
     draft.new_image("release");
@@ -66,7 +81,10 @@ pub(super) fn replace(env: &Environment, facts: &Facts, obs: &Observation, group
     if let Ok((t, n)) = numbered(group) {
         draft.template(t.id.clone(), n, Some(n));
         if let Launched::MovingTag { tag } = launched(env, obs, n) {
-            draft.checks.push(refuse("image", format!("The template launches the moving tag `{tag}`: replacing instances could bring another image. Pin the environment first.")));
+            draft.checks.push(refuse(
+                "image",
+                format!("The template launches the moving tag `{tag}`: replacing instances could bring another image. Pin the environment first."),
+            ));
         }
     }
     Ok(draft.finish())
@@ -95,7 +113,8 @@ impl<'a> Draft<'a> {
 
     fn template(&mut self, id: String, base: i64, reuse: Option<i64>) {
         let env = self.env;
-        let content = self.obs.versions.get(&base).map_or_else(String::new, |v| image::masked_hash(v, &env.image_source, &env.registry, &env.repository));
+        let content =
+            self.obs.versions.get(&base).map_or_else(String::new, |v| image::masked_hash(v, &env.image_source, &env.registry, &env.repository));
         self.bound.template = Some(BoundTemplate {
             id,
             base,
@@ -121,22 +140,34 @@ impl<'a> Draft<'a> {
             self.checks.push(refuse_field(
                 "image_exists",
                 field,
-                format!("{} is no longer in {}: ECR may have expired it. Push the image again, or choose another release.", short(&release.digest), env.repository),
+                format!(
+                    "{} is no longer in {}: ECR may have expired it. Push the image again, or choose another release.",
+                    short(&release.digest),
+                    env.repository
+                ),
             ));
         }
         let Ok((t, now)) = numbered(self.group) else { return };
         let (id, now) = (t.id.clone(), now);
         let Some(current) = self.obs.versions.get(&now) else {
-            self.checks.push(refuse("template", format!("Template version {now} could not be read, so nothing can be derived from it. Was it deleted?")));
+            self.checks
+                .push(refuse("template", format!("Template version {now} could not be read, so nothing can be derived from it. Was it deleted?")));
             return;
         };
         match image::launched(current, &env.image_source, &env.registry, &env.repository) {
             Launched::Digest { digest } if digest == release.digest => {
-                self.checks.push(refuse_field("same_release", field, format!("The group already launches {}. To replace its instances all the same, ask for `replace`.", release.label())));
+                self.checks.push(refuse_field(
+                    "same_release",
+                    field,
+                    format!("The group already launches {}. To replace its instances all the same, ask for `replace`.", release.label()),
+                ));
             }
             Launched::Digest { .. } => {}
             Launched::MovingTag { tag } => {
-                self.checks.push(refuse("image", format!("The template launches the moving tag `{tag}`, so AWS could not roll back to what runs now. Pin the environment first.")));
+                self.checks.push(refuse(
+                    "image",
+                    format!("The template launches the moving tag `{tag}`, so AWS could not roll back to what runs now. Pin the environment first."),
+                ));
             }
             Launched::Unclear { why } => self.checks.push(refuse("image", why)),
         }
@@ -177,11 +208,17 @@ impl<'a> Draft<'a> {
                 } else {
                     checks.push(refuse(
                         "nobody_follows",
-                        format!("{} follows this template's $Latest, so a new version would deploy there too. Pin that group to a number first.", facts.following.join(", ")),
+                        format!(
+                            "{} follows this template's $Latest, so a new version would deploy there too. Pin that group to a number first.",
+                            facts.following.join(", ")
+                        ),
                     ));
                 }
                 if let Some(newest) = facts.newest_version.filter(|newest| *newest != n) {
-                    checks.push(warn("newest_version", format!("The newest template version is {newest}, the group uses {n}. The new version is made from {n}.")));
+                    checks.push(warn(
+                        "newest_version",
+                        format!("The newest template version is {newest}, the group uses {n}. The new version is made from {n}."),
+                    ));
                 }
                 if obs.versions.get(&n).and_then(|v| v.ami.as_deref()).is_some_and(|ami| ami.starts_with("resolve:ssm:")) {
                     checks.push(refuse("ami", "The template takes its AMI from an SSM parameter, so AWS can not roll back. Set the AMI by its id."));
@@ -200,10 +237,16 @@ impl<'a> Draft<'a> {
             checks.push(refuse("suspended", format!("{} is suspended, so a refresh could not end well. Resume it first: aws autoscaling resume-processes --auto-scaling-group-name {} --scaling-processes {}", blocking.join(", "), env.asg, blocking.join(" "))));
         }
         if let Some(seconds) = group.max_instance_lifetime {
-            checks.push(warn("max_lifetime", format!("The group replaces instances older than {} days by itself; such a replacement may join the deploy.", seconds / 86_400)));
+            checks.push(warn(
+                "max_lifetime",
+                format!("The group replaces instances older than {} days by itself; such a replacement may join the deploy.", seconds / 86_400),
+            ));
         }
         if !facts.hooks.is_empty() {
-            checks.push(warn("lifecycle_hooks", format!("Lifecycle hooks run for every instance: {}. A hook that times out counts as a failed launch.", facts.hooks.join(", "))));
+            checks.push(warn(
+                "lifecycle_hooks",
+                format!("Lifecycle hooks run for every instance: {}. A hook that times out counts as a failed launch.", facts.hooks.join(", ")),
+            ));
         }
         let on_hold = self.bound.preferences.as_ref().map(|p| p.protected);
         let protected: Vec<_> = group.instances.iter().filter(|i| i.protected).map(|i| i.id.as_str()).collect();
@@ -219,13 +262,22 @@ impl<'a> Draft<'a> {
         if group.desired == 0 {
             checks.push(refuse("capacity", "The group wants 0 instances, so nothing could prove the release. Raise the capacity first."));
         } else if group.desired >= group.max && self.bound.preferences.as_ref().is_some_and(|p| p.max_healthy > 100) {
-            checks.push(warn("headroom", format!("The group is at its maximum of {}. The refresh launches before it terminates and may pass that figure for a short time.", group.max)));
+            checks.push(warn(
+                "headroom",
+                format!(
+                    "The group is at its maximum of {}. The refresh launches before it terminates and may pass that figure for a short time.",
+                    group.max
+                ),
+            ));
         } else {
             checks.push(ok("headroom", format!("{} of at most {} instances.", group.desired, group.max)));
         }
         if let Some(action) = facts.scheduled.iter().find(|a| a.start_at.is_some_and(|at| at - facts.now < SOON_MS && at >= facts.now)) {
             let minutes = (action.start_at.unwrap_or(facts.now) - facts.now) / 60_000;
-            checks.push(warn("scheduled_action", format!("The scheduled action `{}` is due in {minutes} minutes and will move the capacity.", action.name)));
+            checks.push(warn(
+                "scheduled_action",
+                format!("The scheduled action `{}` is due in {minutes} minutes and will move the capacity.", action.name),
+            ));
         }
         if group.target_group_arns.is_empty() {
             checks.push(warn("health_source", "The group has no target group: health is judged by EC2 alone."));
@@ -241,8 +293,14 @@ impl<'a> Draft<'a> {
         let steady = moving.is_empty() && i32::try_from(serving).unwrap_or(i32::MAX) == group.desired;
         match (steady, calm) {
             (true, _) => checks.push(ok("stable", format!("{serving} of {} instances in service.", group.desired))),
-            (false, true) => checks.push(wait("stable", format!("The group is scaling: {serving} of {} in service{}. The change waits for it.", group.desired, list(&moving)))),
-            (false, false) => checks.push(warn("stable", format!("The group is not stable: {serving} of {} in service. The rollback does not wait for it.", group.desired))),
+            (false, true) => checks.push(wait(
+                "stable",
+                format!("The group is scaling: {serving} of {} in service{}. The change waits for it.", group.desired, list(&moving)),
+            )),
+            (false, false) => checks.push(warn(
+                "stable",
+                format!("The group is not stable: {serving} of {} in service. The rollback does not wait for it.", group.desired),
+            )),
         }
         if !sick.is_empty() {
             checks.push(warn("healthy_now", format!("Not healthy now: {}.", sick.join(", "))));
@@ -269,11 +327,21 @@ impl<'a> Draft<'a> {
             }
             steps.push(PlannedStep {
                 step: Step::StartRefresh,
-                sentence: format!("Start an instance refresh to version {target}; the group keeps its present version until AWS calls it Successful."),
+                sentence: format!(
+                    "Start an instance refresh to version {target}; the group keeps its present version until AWS calls it Successful."
+                ),
                 cli: Some(commands::start_refresh(env, &t.id, &target, p)),
             });
-            steps.push(PlannedStep { step: Step::Roll, sentence: format!("Watch {} instances being replaced; a failing one ends it early.", group.desired), cli: None });
-            steps.push(PlannedStep { step: Step::Verify, sentence: "Prove it: three looks in a row with every counted instance new and healthy.".into(), cli: None });
+            steps.push(PlannedStep {
+                step: Step::Roll,
+                sentence: format!("Watch {} instances being replaced; a failing one ends it early.", group.desired),
+                cli: None,
+            });
+            steps.push(PlannedStep {
+                step: Step::Verify,
+                sentence: "Prove it: three looks in a row with every counted instance new and healthy.".into(),
+                cli: None,
+            });
             steps.push(PlannedStep { step: Step::Settle, sentence: "Write down the outcome.".into(), cli: None });
         }
         let what = match (self.bound.kind, &self.facts.release) {

@@ -10,8 +10,14 @@ use crate::domain::problem::Problem;
 pub(super) fn plan(env: &Environment, obs: &Observation, group: &Group, instance: &str, shrink: bool) -> Result<Plan, Problem> {
     let mut checks = Vec::new();
     match group.instances.iter().find(|i| i.id == instance) {
-        None => checks.push(refuse_field("instance", "instance", format!("`{instance}` is no instance of {}. Take an id from the environment's list.", env.asg))),
-        Some(i) if i.leaving() => checks.push(refuse_field("instance", "instance", format!("{instance} is on its way out already ({}).", i.lifecycle))),
+        None => checks.push(refuse_field(
+            "instance",
+            "instance",
+            format!("`{instance}` is no instance of {}. Take an id from the environment's list.", env.asg),
+        )),
+        Some(i) if i.leaving() => {
+            checks.push(refuse_field("instance", "instance", format!("{instance} is on its way out already ({}).", i.lifecycle)))
+        }
         Some(i) => checks.push(ok("instance", format!("{instance} in {} is {}.", i.zone, i.lifecycle))),
     }
     let others = group.instances.iter().filter(|i| i.id != instance && i.in_service() && health(obs, i) == Health::Healthy).count();
@@ -20,7 +26,14 @@ pub(super) fn plan(env: &Environment, obs: &Observation, group: &Group, instance
         checks.push(refuse_field("last_healthy", "instance", sentence));
     }
     if shrink && group.desired <= group.min {
-        checks.push(refuse_field("shrink", "shrink", format!("desired is {} and min is {}: AWS would refuse to shrink. Lower min first, or terminate without shrink", group.desired, group.min)));
+        checks.push(refuse_field(
+            "shrink",
+            "shrink",
+            format!(
+                "desired is {} and min is {}: AWS would refuse to shrink. Lower min first, or terminate without shrink",
+                group.desired, group.min
+            ),
+        ));
     }
     if shrink && obs.active_refresh().is_some() {
         checks.push(wait("no_refresh", "An instance refresh runs. Shrinking waits for its end."));
@@ -36,7 +49,11 @@ pub(super) fn plan(env: &Environment, obs: &Observation, group: &Group, instance
     Ok(Plan {
         sentence: format!("Terminate {instance} of {}; {end}.", env.scope()),
         steps: vec![
-            PlannedStep { step: Step::TerminateInstance, sentence: format!("Terminate {instance}; {end}."), cli: Some(commands::terminate(env, instance, shrink)) },
+            PlannedStep {
+                step: Step::TerminateInstance,
+                sentence: format!("Terminate {instance}; {end}."),
+                cli: Some(commands::terminate(env, instance, shrink)),
+            },
             PlannedStep { step: Step::Leave, sentence: "Watch it go.".into(), cli: None },
             PlannedStep { step: Step::Settle, sentence: "Write down the outcome.".into(), cli: None },
         ],
