@@ -68,6 +68,7 @@ macro_rules! route {
 /// The whole site.
 pub const ROUTES: &[Route] = &[
     route!("GET" get "/" Public home::show),
+    route!("GET" get "/static/app.css" Public home::style),
     route!("POST" post "/login" Public login::create),
     route!("POST" post "/logout" Person login::delete),
     route!("GET" get "/api/openapi.json" Public api::openapi),

@@ -64,6 +64,38 @@ struct ClockBody {
     speed: Option<f64>,
 }
 
+/// Every control: method, path below `/_sim/`, what it takes and does. `GET /_sim/` answers with this.
+const CONTROLS: &[(&str, &str, &str)] = &[
+    ("GET", "", "this list"),
+    ("GET", "world", "ground truth: time, parameters, groups, instances, targets, images"),
+    ("GET", "calls?since=SEQ", "every AWS call after that number"),
+    ("POST", "clock", "{advance_seconds} moves time on, {speed} sets its speed (0 stops)"),
+    ("GET", "faults", "the fault rules"),
+    ("POST", "faults", "{service, operation, kind, rate, seed, count?, seconds?} adds a fault rule"),
+    ("DELETE", "faults", "removes every fault rule"),
+    ("POST", "images", "{repository, tag, behaviour?, boot_seconds?} pushes an image"),
+    ("POST", "instances/ID/kill", "ends the instance from outside"),
+    ("POST", "instances/ID/sicken", "its application answers 500 from now on"),
+    ("POST", "capacity", "{az, instances} limits launches, null lifts the limit"),
+    ("POST", "load", "{asg, cpu} is stored"),
+    ("POST", "redis", "{group, state} is stored"),
+];
+
+/// Methods a path knows; none when there is no such control.
+fn methods(parts: &[&str]) -> Vec<&'static str> {
+    let same = |path: &str| {
+        let path = path.split('?').next().unwrap_or_default();
+        let known: Vec<&str> = path.split('/').collect();
+        known.len() == parts.len() && known.iter().zip(parts).all(|(known, part)| *known == "ID" || known == part)
+    };
+    CONTROLS.iter().filter(|(_, path, _)| same(path)).map(|(method, _, _)| *method).collect()
+}
+
+fn index() -> Value {
+    let rows = CONTROLS.iter().map(|(method, path, what)| json!({"method": method, "path": format!("/_sim/{path}"), "what": what}));
+    json!({"controls": rows.collect::<Vec<_>>()})
+}
+
 /// Answers one control request; `path` is what follows `/_sim/`.
 pub(crate) fn answer(
     handle: &Handle,
@@ -82,6 +114,7 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
     let parts: Vec<&str> = path.split('/').collect();
     let done = || json!({"ok": true});
     match (method, parts.as_slice()) {
+        ("GET", [""]) => Ok(index()),
         ("GET", ["world"]) => Ok(h.snapshot()),
         ("GET", ["calls"]) => {
             let since = query
@@ -139,13 +172,10 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
             }
             Ok(json!({"now": h.now().to_string()}))
         }
-        (
-            _,
-            ["world" | "calls" | "faults" | "images" | "load" | "capacity" | "redis" | "clock"],
-        ) => Err((
-            405,
-            json!({"error": format!("method: {method} is not allowed here")}),
-        )),
+        _ if !methods(&parts).is_empty() => {
+            let allowed = methods(&parts).join(" and ");
+            Err((405, json!({"error": format!("method: {method} is not allowed here, {allowed} is")})))
+        }
         _ => Err((
             404,
             json!({"error": format!("path: /_sim/{path} does not exist")}),

@@ -72,7 +72,7 @@ async fn respond(
         ));
     };
     let body = body.to_bytes();
-    if let Some(path) = head.uri.path().strip_prefix("/_sim/") {
+    if let Some(path) = control_path(head.uri.path()) {
         let query = head.uri.query().unwrap_or_default();
         let (status, value) = control::answer(&handle, head.method.as_str(), path, query, &body);
         return Ok(plain(status, "application/json", value.to_string()));
@@ -104,6 +104,14 @@ async fn respond(
             tokio::time::sleep(HANG).await;
             Err(Cut)
         }
+    }
+}
+
+/// What follows `/_sim/` where a path is a control's.
+fn control_path(path: &str) -> Option<&str> {
+    match path.strip_prefix("/_sim")? {
+        "" => Some(""),
+        rest => rest.strip_prefix('/'),
     }
 }
 

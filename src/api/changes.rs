@@ -35,6 +35,8 @@ pub struct PlanView {
     diff: Vec<Difference>,
     /// Steps, each with the equivalent AWS CLI command.
     steps: Vec<PlannedStep>,
+    /// Steps that are taken only if it must be taken back or stopped.
+    ways_out: Vec<PlannedStep>,
     /// Preflight.
     preflight: Vec<Check>,
     /// Everything that the hash covers.
@@ -49,6 +51,7 @@ impl PlanView {
             hash: plan.hash(),
             diff: plan.diff.clone(),
             steps: plan.steps.clone(),
+            ways_out: plan.ways_out.clone(),
             preflight: plan.checks.clone(),
             bound: serde_json::to_value(&plan.bound).unwrap_or_default(),
         }

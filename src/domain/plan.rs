@@ -141,6 +141,9 @@ pub struct Plan {
     pub diff: Vec<Difference>,
     /// In order.
     pub steps: Vec<PlannedStep>,
+    /// Steps that are taken only if it must be taken back or stopped.
+    #[serde(default)]
+    pub ways_out: Vec<PlannedStep>,
     /// Preflight.
     pub checks: Vec<Check>,
     /// The template version that runs before.

@@ -12,3 +12,8 @@ pub struct Home {}
 pub async fn show() -> Home {
     Home {}
 }
+
+/// `GET /static/app.css`.
+pub async fn style() -> impl axum::response::IntoResponse {
+    ([(axum::http::header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../static/app.css"))
+}

@@ -25,7 +25,7 @@ async fn fifty_autoscaling_events_void_no_approval() {
     let number = requested(&t, &dan).await;
     let hash = t.show(&dan, number).await["plan_hash"].clone();
     for event in 0..50 {
-        outside(&t, None, Some(if event % 2 == 0 { 4 } else { 2 }), None).await;
+        outside(&t, None, Some(3 + event % 3), None).await;
         t.step_by(30).await;
     }
     let (dan, pia) = (t.sign_in("dan").await, t.sign_in("pia").await);

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod crash;
 mod faults;
+mod groups;
 mod harness;
 mod images;
 mod story;

@@ -3,7 +3,7 @@
 import base64
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import Refused
+from harness import REGION, Refused
 
 NO_GROUP = "no-such-group"
 NO_TEMPLATE = "lt-00000000000000000"
@@ -18,6 +18,13 @@ def table(walk):
     targets = walk.targets.rsplit(":", 1)[0] + ":targetgroup/none/0123456789abcdef"
     role = f"arn:aws:iam::{walk.account}:role/none"
     version = lambda number: {"LaunchTemplate": {**template, "Version": number}}
+    filters = lambda name, *values: {"Filters": [{"Name": name, "Values": list(values)}]}
+    new_group = {"MinSize": 0, "MaxSize": 1, **version("1"), "VPCZoneIdentifier": walk.big["VPCZoneIdentifier"]}
+    hook = {**group, "LifecycleHookName": "refused", "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING"}
+    queue = f"arn:aws:sqs:{REGION}:{walk.account}:launches"
+    load_balancer = walk.boto.call("elbv2", "DescribeLoadBalancers")["LoadBalancers"][0]["LoadBalancerArn"]
+    listener = walk.boto.call("elbv2", "DescribeListeners", LoadBalancerArn=load_balancer)["Listeners"][0]["ListenerArn"]
+    rule = listener.replace(":listener/", ":listener-rule/") + "/0123456789abcdef"
     long_script = base64.b64encode(b"#" * 16385).decode()
     return [
         ("autoscaling", "SetDesiredCapacity", {"AutoScalingGroupName": NO_GROUP, "DesiredCapacity": 1}, "ValidationError", 400, "not found"),
@@ -34,12 +41,61 @@ def table(walk):
         ("autoscaling", "StartInstanceRefresh", {**group, "Preferences": {"CheckpointPercentages": [60, 50]}}, "ValidationError", 400, ""),
         ("autoscaling", "CancelInstanceRefresh", group, "ActiveInstanceRefreshNotFound", 400, "No in progress or pending Instance Refresh found"),
         ("autoscaling", "RollbackInstanceRefresh", group, "ActiveInstanceRefreshNotFound", 400, ""),
-        ("autoscaling", "CreateAutoScalingGroup", {**group, "MinSize": 0, "MaxSize": 1, **version("1"), "VPCZoneIdentifier": walk.big["VPCZoneIdentifier"]}, "AlreadyExists", 400, ""),
+        ("autoscaling", "CreateAutoScalingGroup", {**group, **new_group}, "AlreadyExists", 400, ""),
         ("autoscaling", "PutScheduledUpdateGroupAction", {**group, "ScheduledActionName": "past", "StartTime": "2001-01-01T00:00:00Z", "MinSize": 0}, "ValidationError", 400, ""),
         ("autoscaling", "SuspendProcesses", {**group, "ScalingProcesses": ["Nonsense"]}, "ValidationError", 400, ""),
         ("autoscaling", "TerminateInstanceInAutoScalingGroup", {"InstanceId": "i-00000000000000000", "ShouldDecrementDesiredCapacity": True}, "ValidationError", 400, ""),
         ("autoscaling", "CompleteLifecycleAction", {**group, "LifecycleHookName": "none", "LifecycleActionResult": "CONTINUE", "InstanceId": "i-00000000000000000"}, "ValidationError", 400, ""),
         ("autoscaling", "DescribeAutoScalingGroups", {"NextToken": "nonsense"}, "InvalidNextToken", 400, ""),
+        ("autoscaling", "DescribeAutoScalingGroups", filters("nonsense", "x"), "ValidationError", 400, "nonsense"),
+        ("autoscaling", "DescribeAutoScalingGroups", {"MaxRecords": 101}, "ValidationError", 400, "less than or equal to 100"),
+        ("autoscaling", "DescribeAutoScalingGroups", {"AutoScalingGroupNames": [f"g{n}" for n in range(51)]}, "ValidationError", 400, "less than or equal to 50"),
+        ("autoscaling", "DescribeAutoScalingInstances", {"MaxRecords": 51}, "ValidationError", 400, "less than or equal to 50"),
+        ("autoscaling", "DescribeAutoScalingInstances", {"InstanceIds": [f"i-{n:017x}" for n in range(51)]}, "ValidationError", 400, "less than or equal to 50"),
+        ("autoscaling", "DescribeScalingActivities", {"MaxRecords": 101}, "ValidationError", 400, "less than or equal to 100"),
+        ("autoscaling", "DescribeScalingActivities", filters("nonsense", "x"), "ValidationError", 400, "nonsense"),
+        ("autoscaling", "DescribeScalingActivities", filters("Status", "Successful"), "ValidationError", 400, "AutoScalingGroupName"),
+        ("autoscaling", "DescribePolicies", {"MaxRecords": 101}, "ValidationError", 400, ""),
+        ("autoscaling", "DescribeInstanceRefreshes", {**group, "MaxRecords": 101}, "ValidationError", 400, ""),
+        ("autoscaling", "DescribeScheduledActions", {"MaxRecords": 101}, "ValidationError", 400, ""),
+        ("autoscaling", "DescribeWarmPool", {**group, "MaxRecords": 51}, "ValidationError", 400, ""),
+        ("autoscaling", "DescribeTrafficSources", {**group, "MaxRecords": 51}, "ValidationError", 400, ""),
+        ("autoscaling", "DescribeTrafficSources", {**group, "TrafficSourceType": "nonsense"}, "ValidationError", 400, "nonsense"),
+        ("autoscaling", "DescribeLoadBalancerTargetGroups", {**group, "MaxRecords": 101}, "ValidationError", 400, ""),
+        ("autoscaling", "UpdateAutoScalingGroup", {**group, "HealthCheckType": "NONSENSE"}, "ValidationError", 400, "NONSENSE"),
+        ("autoscaling", "UpdateAutoScalingGroup", {**group, "HealthCheckType": "ELB,NONSENSE"}, "ValidationError", 400, "NONSENSE"),
+        ("autoscaling", "UpdateAutoScalingGroup", {**group, "TerminationPolicies": ["Default", "Nonsense"]}, "ValidationError", 400, "Nonsense"),
+        ("autoscaling", "CreateAutoScalingGroup", {**new_group, "AutoScalingGroupName": "with:colon"}, "ValidationError", 400, ""),
+        ("autoscaling", "CreateAutoScalingGroup", {**new_group, "AutoScalingGroupName": "with blank"}, "ValidationError", 400, ""),
+        ("autoscaling", "CreateAutoScalingGroup", {**new_group, "AutoScalingGroupName": "new", "HealthCheckType": "NONSENSE"}, "ValidationError", 400, "NONSENSE"),
+        ("autoscaling", "CreateAutoScalingGroup", {**new_group, "AutoScalingGroupName": "new", "TerminationPolicies": ["Nonsense"]}, "ValidationError", 400, "Nonsense"),
+        ("autoscaling", "PutLifecycleHook", {**hook, "NotificationTargetARN": "nonsense", "RoleARN": role}, "ValidationError", 400, "nonsense"),
+        ("autoscaling", "PutLifecycleHook", {**hook, "NotificationTargetARN": queue}, "ValidationError", 400, "RoleARN"),
+        ("ec2", "DescribeLaunchTemplateVersions", {**template, **filters("nonsense", "x")}, "InvalidParameterValue", 400, "The filter 'nonsense' is invalid"),
+        ("ec2", "DescribeLaunchTemplates", filters("nonsense", "x"), "InvalidParameterValue", 400, "The filter 'nonsense' is invalid"),
+        ("ec2", "DescribeLaunchTemplates", filters("tag:", "x"), "InvalidParameterValue", 400, ""),
+        ("ec2", "DescribeLaunchTemplateVersions", {**template, "MaxResults": 201}, "InvalidParameterValue", 400, "maxResults"),
+        ("ec2", "DescribeInstances", filters("nonsense", "x"), "InvalidParameterValue", 400, "The filter 'nonsense' is invalid"),
+        ("ec2", "DescribeInstances", {"MaxResults": 1001}, "InvalidParameterValue", 400, "maxResults"),
+        ("ec2", "DescribeInstanceStatus", {"InstanceIds": [walk.big["Instances"][0]["InstanceId"]], "MaxResults": 5}, "InvalidParameterCombination", 400, "maxResults"),
+        ("ec2", "DescribeVpcs", {"VpcIds": ["vpc-00000000000000000"]}, "InvalidVpcID.NotFound", 400, "The vpc ID 'vpc-00000000000000000' does not exist"),
+        ("ec2", "DescribeVpcs", filters("nonsense", "x"), "InvalidParameterValue", 400, "The filter 'nonsense' is invalid"),
+        ("ec2", "DescribeSubnets", {"SubnetIds": ["subnet-00000000000000000"]}, "InvalidSubnetID.NotFound", 400, "The subnet ID 'subnet-00000000000000000' does not exist"),
+        ("ec2", "DescribeSubnets", filters("nonsense", "x"), "InvalidParameterValue", 400, "The filter 'nonsense' is invalid"),
+        ("ec2", "DescribeAvailabilityZones", {"ZoneNames": ["moon-1a"]}, "InvalidParameterValue", 400, "Invalid availability zone: [moon-1a]"),
+        ("ec2", "DescribeAvailabilityZones", {"ZoneIds": ["moon1-az1"]}, "InvalidParameterValue", 400, "Invalid availability zone-id: [moon1-az1]"),
+        ("ec2", "DescribeAvailabilityZones", filters("nonsense", "x"), "InvalidParameterValue", 400, "The filter 'nonsense' is invalid"),
+        ("ec2", "DescribeImages", {"ImageIds": ["ami-00000000000000000"]}, "InvalidAMIID.NotFound", 400, "The image id '[ami-00000000000000000]' does not exist"),
+        ("ec2", "DescribeImages", {"ImageIds": ["nonsense"]}, "InvalidAMIID.Malformed", 400, "nonsense"),
+        ("ec2", "DescribeImages", {"Owners": ["nonsense"]}, "InvalidUserID.Malformed", 400, "nonsense"),
+        ("ec2", "DescribeImages", filters("nonsense", "x"), "InvalidParameterValue", 400, "The filter 'nonsense' is invalid"),
+        ("ec2", "CreateLaunchTemplateVersion", {"LaunchTemplateId": NO_TEMPLATE, "LaunchTemplateData": {"InstanceType": "t3.nano"}, "DryRun": True}, "InvalidLaunchTemplateId.NotFound", 400, ""),
+        ("ec2", "CreateLaunchTemplate", {"LaunchTemplateName": walk.name, "LaunchTemplateData": {"InstanceType": "t3.nano"}, "DryRun": True}, "InvalidLaunchTemplateName.AlreadyExistsException", 400, ""),
+        ("ec2", "CreateLaunchTemplate", {"LaunchTemplateName": f"{walk.name}-dry", "LaunchTemplateData": {"InstanceType": "t3.nano"}, "DryRun": True}, "DryRunOperation", 412, ""),
+        ("ec2", "DescribeLaunchTemplates", {"LaunchTemplateNames": [f"{walk.name}-dry"]}, "InvalidLaunchTemplateName.NotFoundException", 400, ""),
+        ("ec2", "DescribeVpcs", {"VpcIds": ["vpc-00000000000000000"], "DryRun": True}, "InvalidVpcID.NotFound", 400, ""),
+        ("ec2", "DescribeVpcs", {"DryRun": True}, "DryRunOperation", 412, ""),
+        ("ec2", "RunInstances", {"ImageId": walk.data["ImageId"], "MinCount": 1, "MaxCount": 1, "DryRun": True}, "InvalidAction", 400, ""),
         ("ec2", "DescribeLaunchTemplateVersions", {**template, "Versions": ["99"]}, "InvalidLaunchTemplateId.VersionNotFound", 400, "Could not find the specified version 99 for the launch template with ID lt-"),
         ("ec2", "DescribeLaunchTemplateVersions", {"LaunchTemplateId": NO_TEMPLATE}, "InvalidLaunchTemplateId.NotFound", 400, ""),
         ("ec2", "DescribeLaunchTemplateVersions", {"LaunchTemplateName": "none-such"}, "InvalidLaunchTemplateName.NotFoundException", 400, ""),
@@ -57,6 +113,17 @@ def table(walk):
         ("elbv2", "DescribeTargetGroups", {"Names": ["none"]}, "TargetGroupNotFound", 400, ""),
         ("elbv2", "DescribeLoadBalancers", {"Names": ["none"]}, "LoadBalancerNotFound", 400, ""),
         ("elbv2", "DescribeTargetGroups", {"LoadBalancerArn": balancer}, "LoadBalancerNotFound", 400, ""),
+        ("elbv2", "DescribeListeners", {}, "ValidationError", 400, "You must specify either listener ARNs or a load balancer ARN"),
+        ("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer}, "LoadBalancerNotFound", 400, ""),
+        ("elbv2", "DescribeListeners", {"LoadBalancerArn": targets}, "ValidationError", 400, "is not a valid load balancer ARN"),
+        ("elbv2", "DescribeListeners", {"ListenerArns": [listener + "0"]}, "ListenerNotFound", 400, ""),
+        ("elbv2", "DescribeListeners", {"ListenerArns": [rule]}, "ValidationError", 400, "is not a valid listener ARN"),
+        ("elbv2", "DescribeRules", {}, "ValidationError", 400, "You must specify either"),
+        ("elbv2", "DescribeRules", {"RuleArns": [rule]}, "RuleNotFound", 400, ""),
+        ("elbv2", "DescribeRules", {"ListenerArn": listener + "0"}, "ListenerNotFound", 400, ""),
+        ("ecr", "DescribeImages", {**image, "imageIds": [{"imageTag": "latest"}], "maxResults": 5}, "InvalidParameterException", 400, "maxResults"),
+        ("ecr", "DescribeRepositories", {"repositoryNames": [walk.repository], "maxResults": 5}, "InvalidParameterException", 400, "maxResults"),
+        ("ecr", "ListImages", {**image, "filter": {"tagStatus": "NONSENSE"}}, "InvalidParameterException", 400, "tagStatus"),
         ("ecr", "DescribeImages", {**image, "imageIds": [{"imageTag": "none"}]}, "ImageNotFoundException", 400, ""),
         ("ecr", "DescribeImages", {**image, "imageIds": [{"imageDigest": "sha256:" + "0" * 64}]}, "ImageNotFoundException", 400, ""),
         ("ecr", "DescribeImages", {"repositoryName": "none"}, "RepositoryNotFoundException", 400, ""),
@@ -73,8 +140,11 @@ CLASSES = {
     "ImageNotFoundException": "ImageNotFoundException",
     "InstanceRefreshInProgress": "InstanceRefreshInProgressFault",
     "IrreversibleInstanceRefresh": "IrreversibleInstanceRefreshFault",
+    "InvalidParameterException": "InvalidParameterException",
+    "ListenerNotFound": "ListenerNotFoundException",
     "LoadBalancerNotFound": "LoadBalancerNotFoundException",
     "RepositoryNotFoundException": "RepositoryNotFoundException",
+    "RuleNotFound": "RuleNotFoundException",
     "TargetGroupNotFound": "TargetGroupNotFoundException",
 }
 # InvalidNextToken belongs to the shape `InvalidNextToken`; the rest has no shape and becomes a plain ClientError.

@@ -10,6 +10,7 @@ import sys
 import traceback
 import urllib.parse
 
+import choices
 import errors
 import members
 import story
@@ -110,6 +111,7 @@ def main():
     part(checks, "every operation by boto3", lambda: walk(boto))
     part(checks, "every operation by the AWS CLI", lambda: walk(cli))
     part(checks, "paging", lambda: walks[0].paging())
+    part(checks, "selectors", lambda: choices.run(walks[0]))
     part(checks, "refusals", lambda: errors.run(walks[0], source))
     part(checks, "a deploy over time", lambda: story.run(walks[0]))
     part(checks, "every operation called", called)

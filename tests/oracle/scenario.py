@@ -326,16 +326,33 @@ class Walk:
             DefaultResult="CONTINUE",
             NotificationTargetARN=f"arn:aws:sqs:{REGION}:{self.account}:launches",
             RoleARN=f"arn:aws:iam::{self.account}:role/{ROLE}",
+            NotificationMetadata='{"team": "\u00fc & <co>"}',
         )
-        rows, *_ = self.reads(
+        # What a second put does not name stays.
+        self.act("autoscaling", "PutLifecycleHook", **hook, HeartbeatTimeout=900)
+        rows, *others = self.reads(
             ("autoscaling", "DescribeAutoScalingGroups", {"AutoScalingGroupNames": [self.name]}),
             ("autoscaling", "DescribeAutoScalingGroups", {"IncludeInstances": False}),
-            ("autoscaling", "DescribeScheduledActions", by_name),
             ("autoscaling", "DescribeLifecycleHooks", by_name),
+            ("autoscaling", "DescribeScheduledActions", by_name),
             ("autoscaling", "DescribePolicies", by_name),
             ("autoscaling", "DescribeWarmPool", by_name),
             ("autoscaling", "DescribeTrafficSources", by_name),
             ("autoscaling", "DescribeLoadBalancerTargetGroups", by_name),
+        )
+        self.checks.equal(
+            others[1]["LifecycleHooks"],
+            [
+                {
+                    **{"AutoScalingGroupName": self.name, "LifecycleHookName": "boot"},
+                    "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+                    "NotificationTargetARN": f"arn:aws:sqs:{REGION}:{self.account}:launches",
+                    "RoleARN": f"arn:aws:iam::{self.account}:role/{ROLE}",
+                    "NotificationMetadata": '{"team": "\u00fc & <co>"}',
+                    **{"HeartbeatTimeout": 900, "GlobalTimeout": 90000, "DefaultResult": "CONTINUE"},
+                }
+            ],
+            "a lifecycle hook comes back as it was put",
         )
         suspended = [p["ProcessName"] for p in rows["AutoScalingGroups"][0]["SuspendedProcesses"]]
         self.checks.equal(sorted(suspended), ["AZRebalance", "ScheduledActions"], "only the named processes are suspended")

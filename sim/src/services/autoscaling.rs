@@ -8,6 +8,7 @@ mod describe;
 mod hooks;
 mod instances;
 mod launch_spec;
+mod members;
 mod processes;
 mod refreshes;
 mod schedules;
@@ -27,7 +28,7 @@ pub(crate) fn call(w: &mut World, op: &str, p: &Node) -> Result<Fields, ApiError
         "DescribeLoadBalancerTargetGroups" => describe::target_groups(w, p),
         "DescribeTrafficSources" => describe::traffic_sources(w, p),
         "DescribeWarmPool" => describe::warm_pool(w, p),
-        "DescribePolicies" => Ok(Fields::new().members("ScalingPolicies", Vec::<Fields>::new())),
+        "DescribePolicies" => describe::policies(p),
         "CreateAutoScalingGroup" => create::create(w, p),
         "UpdateAutoScalingGroup" => capacity::update(w, p),
         "SetDesiredCapacity" => capacity::set_desired(w, p),
@@ -65,6 +66,28 @@ fn not_found(name: &str) -> ApiError {
     ))
 }
 
+/// The texts of a list that may hold this many at most.
+fn at_most(p: &Node, name: &str, most: usize) -> Result<Vec<String>, ApiError> {
+    let rows = p.texts(name);
+    if rows.len() > most {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value at '{}' failed to satisfy constraint: Member must have length less than or equal to {most}",
+            read::lower(name)
+        )));
+    }
+    Ok(rows)
+}
+
+/// Filters as name and values; a name that `known` does not hold is refused.
+fn filters(p: &Node, known: impl Fn(&str) -> bool) -> Result<Vec<(String, Vec<String>)>, ApiError> {
+    let rows: Vec<(String, Vec<String>)> =
+        p.list("Filters").iter().map(|f| (f.text("Name").unwrap_or_default().to_owned(), f.texts("Values"))).collect();
+    match rows.iter().find(|(name, _)| !known(name)) {
+        Some((name, _)) => Err(ApiError::validation(format!("The filter name {name} is not valid for this operation."))),
+        None => Ok(rows),
+    }
+}
+
 /// One page of rows and the token of the next.
 fn paged<T>(
     p: &Node,
@@ -72,9 +95,7 @@ fn paged<T>(
     default: i64,
     max: i64,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let size = read::int_in(p, "MaxRecords", 1, i64::MAX)?
-        .unwrap_or(default)
-        .min(max) as usize;
+    let size = read::int_in(p, "MaxRecords", 1, max)?.unwrap_or(default) as usize;
     page::page(rows, p.text("NextToken"), size)
         .ok_or_else(|| ApiError::bad("InvalidNextToken", "The NextToken value is not valid."))
 }

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** manifests come back byte for byte, so that sha256 of the text is the digest.
 
+mod scan;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
@@ -23,7 +25,7 @@ pub(crate) fn call(w: &mut World, op: &str, v: &Value) -> Result<Value, ApiError
         "ListImages" => list_images(w, v),
         "BatchGetImage" => batch_get(w, v),
         "BatchDeleteImage" => batch_delete(w, v),
-        "DescribeImageScanFindings" => scan_findings(w, v),
+        "DescribeImageScanFindings" => scan::findings(w, v),
         _ => Err(ApiError::bad("UnknownOperationException", "")),
     }
 }
@@ -82,6 +84,14 @@ fn paged<T>(v: &Value, rows: Vec<T>) -> Result<(Vec<T>, Option<String>), ApiErro
     })
 }
 
+/// Pages are for listings, not for what is named.
+fn not_paged(v: &Value, named: &str) -> Result<(), ApiError> {
+    match ["maxResults", "nextToken"].iter().find(|name| v.get(**name).is_some_and(|value| !value.is_null())) {
+        Some(name) => Err(invalid(format!("Invalid parameter at '{name}' failed to satisfy constraint: '{name} cannot be specified with {named}'"))),
+        None => Ok(()),
+    }
+}
+
 fn with_token(mut answer: Value, next: Option<String>) -> Value {
     if let (Some(next), Some(map)) = (next, answer.as_object_mut()) {
         map.insert("nextToken".into(), next.into());
@@ -97,6 +107,9 @@ fn repositories(w: &World, v: &Value) -> Result<Value, ApiError> {
         .flatten()
         .filter_map(Value::as_str)
         .collect();
+    if !names.is_empty() {
+        not_paged(v, "repositoryNames")?;
+    }
     if let Some(name) = names.iter().find(|n| !w.repositories.contains_key(**n)) {
         return Err(no_repository(w, name));
     }
@@ -190,18 +203,31 @@ fn not_found(w: &World, r: &Repository, (digest, tag): Asked<'_>) -> ApiError {
     )
 }
 
-/// Keeps tagged or untagged rows as `filter.tagStatus` asks.
-fn tag_status(v: &Value, tagged: bool) -> bool {
-    match v.pointer("/filter/tagStatus").and_then(Value::as_str) {
-        Some("TAGGED") => tagged,
-        Some("UNTAGGED") => !tagged,
-        _ => true,
-    }
+/// Reads `filter`: which tag states it keeps. Every image here is ACTIVE, so another `imageStatus` keeps none.
+fn filter(v: &Value) -> Result<impl Fn(bool) -> bool, ApiError> {
+    let odd = |path: &str| invalid(format!("Invalid parameter at '{path}' failed to satisfy constraint: 'Member must satisfy enum value set'"));
+    let text = |name: &str| v.pointer(&format!("/filter/{name}")).filter(|value| !value.is_null()).map(|value| value.as_str().unwrap_or_default());
+    let (tagged, untagged) = match text("tagStatus") {
+        None | Some("ANY") => (true, true),
+        Some("TAGGED") => (true, false),
+        Some("UNTAGGED") => (false, true),
+        Some(_) => return Err(odd("filter.tagStatus")),
+    };
+    let active = match text("imageStatus") {
+        None | Some("ANY" | "ACTIVE") => true,
+        Some("ARCHIVED" | "ACTIVATING") => false,
+        Some(_) => return Err(odd("filter.imageStatus")),
+    };
+    Ok(move |has_tags: bool| active && if has_tags { tagged } else { untagged })
 }
 
 fn describe_images(w: &World, v: &Value) -> Result<Value, ApiError> {
     let r = repository(w, v)?;
     let ids = asked(v);
+    if !ids.is_empty() {
+        not_paged(v, "imageIds")?;
+    }
+    let keep = filter(v)?;
     let mut rows: Vec<&Image> = Vec::new();
     for id in &ids {
         let image = find(r, *id).map_err(|_| not_found(w, r, *id))?;
@@ -213,7 +239,7 @@ fn describe_images(w: &World, v: &Value) -> Result<Value, ApiError> {
         rows = r
             .images
             .values()
-            .filter(|i| tag_status(v, !r.tags_of(&i.digest).is_empty()))
+            .filter(|i| keep(!r.tags_of(&i.digest).is_empty()))
             .collect();
     }
     let (rows, next) = paged(v, rows)?;
@@ -248,10 +274,11 @@ fn describe_images(w: &World, v: &Value) -> Result<Value, ApiError> {
 
 fn list_images(w: &World, v: &Value) -> Result<Value, ApiError> {
     let r = repository(w, v)?;
+    let keep = filter(v)?;
     let mut rows = Vec::new();
     for i in r.images.values() {
         let tags = r.tags_of(&i.digest);
-        if !tag_status(v, !tags.is_empty()) {
+        if !keep(!tags.is_empty()) {
             continue;
         }
         if tags.is_empty() {
@@ -331,54 +358,4 @@ fn batch_delete(w: &mut World, v: &Value) -> Result<Value, ApiError> {
         }
     }
     Ok(json!({"imageIds": done, "failures": failures}))
-}
-
-fn scan_findings(w: &World, v: &Value) -> Result<Value, ApiError> {
-    let r = repository(w, v)?;
-    let empty = Value::Null;
-    let node = v.get("imageId").unwrap_or(&empty);
-    let id = (
-        node.get("imageDigest").and_then(Value::as_str),
-        node.get("imageTag").and_then(Value::as_str),
-    );
-    let i = find(r, id).map_err(|_| not_found(w, r, id))?;
-    let done = w.now >= i.scanned_at;
-    let count = |level: &str, most: u64| rng::hash(w.seed, level, &i.digest) % (most + 1);
-    let mut counts = Map::new();
-    for (level, most) in [
-        ("CRITICAL", 1),
-        ("HIGH", 3),
-        ("MEDIUM", 8),
-        ("LOW", 12),
-        ("INFORMATIONAL", 5),
-    ] {
-        let n = count(level, most);
-        if n > 0 {
-            counts.insert(level.into(), n.into());
-        }
-    }
-    let mut out = json!({
-        "registryId": w.account,
-        "repositoryName": r.name,
-        "imageId": {"imageDigest": i.digest},
-        "imageScanStatus": {
-            "status": if done { "COMPLETE" } else { "IN_PROGRESS" },
-            "description": if done { "The scan was completed successfully." } else { "The scan is in progress." },
-        },
-    });
-    if let (Some(tag), Some(map)) = (id.1, out.get_mut("imageId").and_then(Value::as_object_mut)) {
-        map.insert("imageTag".into(), tag.into());
-    }
-    if let (true, Some(map)) = (done, out.as_object_mut()) {
-        map.insert(
-            "imageScanFindings".into(),
-            json!({
-                "findings": [],
-                "imageScanCompletedAt": seconds(i.scanned_at),
-                "vulnerabilitySourceUpdatedAt": seconds(i.scanned_at - 86_400_000),
-                "findingSeverityCounts": counts,
-            }),
-        );
-    }
-    Ok(out)
 }

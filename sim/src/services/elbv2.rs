@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** DescribeTargetHealth lists what is registered, draining included, and nothing else unless asked by id.
 
+mod listeners;
+
 use std::collections::BTreeSet;
 
 use super::read;
@@ -19,8 +21,8 @@ pub(crate) fn call(w: &mut World, op: &str, p: &Node) -> Result<Fields, ApiError
         "DescribeTargetHealth" => target_health(w, p),
         "DescribeTargetGroupAttributes" => attributes(w, p),
         "DescribeLoadBalancers" => load_balancers(w, p),
-        "DescribeListeners" => listeners(w, p),
-        "DescribeRules" => rules(w, p),
+        "DescribeListeners" => listeners::describe(w, p),
+        "DescribeRules" => listeners::rules(w, p),
         _ => Err(super::unknown(op, "2015-12-01")),
     }
 }
@@ -247,6 +249,8 @@ fn load_balancers(w: &World, p: &Node) -> Result<Fields, ApiError> {
         .filter(|n| arns.is_empty() || arns.contains(&balancer_arn(w, n)))
         .collect();
     let (rows, next) = paged(p, rows)?;
+    // As old as the oldest group; nothing in the world is when there is none.
+    let since = w.groups.values().map(|g| g.created).min().unwrap_or_default();
     let rows = rows.into_iter().map(|name| {
         let arn = balancer_arn(w, &name);
         let kind = kind(w, &name);
@@ -263,7 +267,7 @@ fn load_balancers(w: &World, p: &Node) -> Result<Fields, ApiError> {
             .set("CanonicalHostedZoneId", "ZP97RAFLXTNZK")
             .set(
                 "CreatedTime",
-                iso(w.now - w.now % 86_400_000 - 90 * 86_400_000),
+                iso(since),
             )
             .set("LoadBalancerName", &name)
             .set("Scheme", "internet-facing")
@@ -297,101 +301,4 @@ fn load_balancers(w: &World, p: &Node) -> Result<Fields, ApiError> {
     Ok(Fields::new()
         .members("LoadBalancers", rows)
         .opt("NextMarker", next))
-}
-
-/// Listeners: one per target group behind the balancer, ports from 80 up.
-fn listener_rows(w: &World) -> Vec<(String, String, i64, &TargetGroup)> {
-    let mut out: Vec<(String, String, i64, &TargetGroup)> = Vec::new();
-    for name in balancers(w) {
-        let balancer = balancer_arn(w, &name);
-        let mut behind: Vec<&TargetGroup> = w
-            .target_groups
-            .values()
-            .filter(|t| t.load_balancer.as_ref() == Some(&name))
-            .collect();
-        behind.sort_by(|a, b| a.name.cmp(&b.name));
-        for (at, t) in behind.into_iter().enumerate() {
-            let tail = rng::hex(w.seed, "listener", &t.arn, 16);
-            let arn = balancer.replace(":loadbalancer/", ":listener/") + "/" + &tail;
-            let port = if at == 0 { 80 } else { 8080 + at as i64 };
-            out.push((arn, balancer.clone(), port, t));
-        }
-    }
-    out
-}
-
-fn forward(arn: &str) -> Fields {
-    let target = Fields::new().set("TargetGroupArn", arn).set("Weight", 1i64);
-    Fields::new()
-        .set("Type", "forward")
-        .set("TargetGroupArn", arn)
-        .set(
-            "ForwardConfig",
-            Fields::new().members("TargetGroups", [target]).set(
-                "TargetGroupStickinessConfig",
-                Fields::new().set("Enabled", false),
-            ),
-        )
-}
-
-fn listeners(w: &World, p: &Node) -> Result<Fields, ApiError> {
-    let arns = p.texts("ListenerArns");
-    let balancer = p.text("LoadBalancerArn");
-    let all = listener_rows(w);
-    if let Some(arn) = balancer.filter(|arn| !all.iter().any(|(_, b, _, _)| b == arn)) {
-        return Err(ApiError::bad(
-            "LoadBalancerNotFound",
-            format!("Load balancer '{arn}' not found"),
-        ));
-    }
-    if arns
-        .iter()
-        .any(|arn| !all.iter().any(|(l, _, _, _)| l == arn))
-    {
-        return Err(ApiError::bad(
-            "ListenerNotFound",
-            "One or more listeners not found",
-        ));
-    }
-    let rows = all
-        .iter()
-        .filter(|(l, b, _, _)| {
-            (arns.is_empty() || arns.contains(l)) && balancer.is_none_or(|arn| arn == b)
-        })
-        .map(|(l, b, port, t)| {
-            Fields::new()
-                .set("ListenerArn", l)
-                .set("LoadBalancerArn", b)
-                .set("Port", *port)
-                .set("Protocol", &t.protocol)
-                .members("DefaultActions", [forward(&t.arn)])
-        });
-    Ok(Fields::new().members("Listeners", rows))
-}
-
-fn rules(w: &World, p: &Node) -> Result<Fields, ApiError> {
-    let listener = p.text("ListenerArn");
-    let all = listener_rows(w);
-    if listener.is_some_and(|arn| !all.iter().any(|(l, _, _, _)| l == arn)) {
-        return Err(ApiError::bad(
-            "ListenerNotFound",
-            "One or more listeners not found",
-        ));
-    }
-    let rows = all
-        .iter()
-        .filter(|(l, _, _, _)| listener.is_none_or(|arn| arn == l))
-        .map(|(l, _, _, t)| {
-            let tail = rng::hex(w.seed, "rule", l, 16);
-            Fields::new()
-                .set(
-                    "RuleArn",
-                    l.replace(":listener/", ":listener-rule/") + "/" + &tail,
-                )
-                .set("Priority", "default")
-                .members("Conditions", Vec::<Fields>::new())
-                .members("Actions", [forward(&t.arn)])
-                .set("IsDefault", true)
-        });
-    Ok(Fields::new().members("Rules", rows))
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// First letter in lower case, as the services' complaints name members.
-fn lower(name: &str) -> String {
+pub(crate) fn lower(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map_or_else(String::new, |c| {
         c.to_ascii_lowercase().to_string() + chars.as_str()

@@ -300,6 +300,7 @@ impl World {
                     transition: h.transition.clone(),
                     heartbeat: h.heartbeat,
                     default_result: h.default_result.clone(),
+                    notification: Default::default(),
                 })
                 .collect(),
             scheduled: scheduled.collect(),

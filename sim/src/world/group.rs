@@ -49,6 +49,14 @@ impl LaunchSpec {
     }
 }
 
+/// Where a lifecycle hook's notifications would go.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Notification {
+    pub(crate) target: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) metadata: Option<String>,
+}
+
 /// Lifecycle hook (aws-reference 3).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Hook {
@@ -56,6 +64,7 @@ pub(crate) struct Hook {
     pub(crate) transition: String,
     pub(crate) heartbeat: i64,
     pub(crate) default_result: String,
+    pub(crate) notification: Notification,
 }
 
 /// Scheduled action (aws-reference 3). Times in milliseconds.

@@ -78,6 +78,7 @@ fn a_plan(kind: Kind) -> Plan {
         sentence: String::new(),
         diff: vec![],
         steps: vec![],
+        ways_out: vec![],
         checks: vec![],
         old_version: Some(OLD),
         old_digest: None,

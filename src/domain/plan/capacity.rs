@@ -122,6 +122,7 @@ pub(super) fn plan(
         checks,
         old_version: None,
         old_digest: None,
+        ways_out: Vec::new(),
         boot_budget_seconds: env.policy.boot_budget(group.grace_seconds),
         desired: after.desired,
     })

@@ -70,3 +70,11 @@ pub(super) fn terminate(env: &Environment, instance: &str, shrink: bool) -> Stri
     let flag = if shrink { "--should-decrement-desired-capacity" } else { "--no-should-decrement-desired-capacity" };
     aws(env, format!("autoscaling terminate-instance-in-auto-scaling-group --instance-id {instance} {flag}"))
 }
+
+pub(super) fn roll_back(env: &Environment) -> String {
+    aws(env, format!("autoscaling rollback-instance-refresh --auto-scaling-group-name {}", env.asg))
+}
+
+pub(super) fn cancel(env: &Environment) -> String {
+    aws(env, format!("autoscaling cancel-instance-refresh --auto-scaling-group-name {}", env.asg))
+}

@@ -114,6 +114,7 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
         sentence: format!("Pin {} to a numbered template version with a digest. No instance is replaced.", env.scope()),
         old_version: bound.template.as_ref().map(|t| t.base),
         old_digest: None,
+        ways_out: Vec::new(),
         bound,
         diff,
         steps,

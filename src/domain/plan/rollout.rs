@@ -344,6 +344,16 @@ impl<'a> Draft<'a> {
             });
             steps.push(PlannedStep { step: Step::Settle, sentence: "Write down the outcome.".into(), cli: None });
         }
+        let way = |step, sentence: &str, cli| PlannedStep { step, sentence: sentence.into(), cli: Some(cli) };
+        let mut ways_out = vec![way(Step::CancelRefresh, "Stop it where it is: instances of both versions stay.", commands::cancel(env))];
+        if self.bound.kind == Kind::Deploy {
+            ways_out.insert(0, way(Step::RollBack, "Take it back while the refresh runs or bakes: AWS returns to the old version.", commands::roll_back(env)));
+            if let (Some(t), Some(p), Some(old)) = (&self.bound.template, &prefs, old_version) {
+                let back = Preferences { auto_rollback: false, bake_seconds: 0, checkpoints: Vec::new(), ..p.clone() };
+                let cli = commands::start_refresh(env, &t.id, &old.to_string(), &back);
+                ways_out.insert(1, way(Step::StartUndo, "Take it back afterwards: a new refresh to the old version.", cli));
+            }
+        }
         let what = match (self.bound.kind, &self.facts.release) {
             (Kind::Replace, _) => "Replace all instances, same release".to_owned(),
             (Kind::Rollback, Some(r)) => format!("Roll back to {}", r.label()),
@@ -359,6 +369,7 @@ impl<'a> Draft<'a> {
             checks: self.checks,
             old_version,
             old_digest,
+            ways_out,
             boot_budget_seconds: env.policy.boot_budget(group.grace_seconds),
             desired: group.desired,
         }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** members that are absent stay as they are; a refused update changes nothing.
 
-use super::{group, launch_spec};
+use super::{group, launch_spec, members};
 use crate::{
     services::read,
     wire::{ApiError, node::Node, xml::Fields},
@@ -49,7 +49,7 @@ pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let protect = read::flag(p, "NewInstancesProtectedFromScaleIn")?;
     let rebalance = read::flag(p, "CapacityRebalance")?;
     let maintenance = maintenance(p)?;
-    let health = p.text("HealthCheckType").map(str::to_owned);
+    let health = members::health_check(p)?;
     let subnets = p.text("VPCZoneIdentifier").map(|t| {
         t.split(',')
             .map(|s| s.trim().to_owned())
@@ -64,7 +64,7 @@ pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
             "The subnet ID '{unknown}' does not exist"
         )));
     }
-    let policies = p.texts("TerminationPolicies");
+    let policies = members::termination_policies(p)?;
     let Some(g) = w.group_mut(&name) else {
         return Ok(Fields::new());
     };

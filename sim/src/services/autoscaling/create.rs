@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{capacity, launch_spec};
+use super::{capacity, launch_spec, members};
 use crate::{
     services::read,
     wire::{ApiError, node::Node, xml::Fields},
@@ -16,6 +16,7 @@ use crate::{
 
 pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let name = read::need(p, "AutoScalingGroupName")?.to_owned();
+    members::name(&name)?;
     if w.groups.contains_key(&name) {
         return Err(ApiError::bad(
             "AlreadyExists",
@@ -87,7 +88,8 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
             propagate: t.text("PropagateAtLaunch") == Some("true"),
         })
         .collect();
-    let policies = p.texts("TerminationPolicies");
+    let policies = members::termination_policies(p)?;
+    let health_check = members::health_check(p)?.unwrap_or_else(|| "EC2".into());
     let uuid = w.new_uuid("group");
     let arn = format!(
         "arn:aws:autoscaling:{}:{}:autoScalingGroup:{uuid}:autoScalingGroupName/{name}",
@@ -107,7 +109,7 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         subnets,
         target_groups,
         attached: BTreeSet::new(),
-        health_check: p.text("HealthCheckType").unwrap_or("EC2").to_owned(),
+        health_check,
         grace,
         termination_policies: if policies.is_empty() {
             vec!["Default".into()]

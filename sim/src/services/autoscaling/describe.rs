@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** reads only; absent optional members are not written.
 
-use super::{launch_spec, paged};
+use super::{at_most, filters, launch_spec, paged};
 use crate::{
-    clock::iso,
+    clock::{iso, parse_iso},
     services::read,
     wire::{ApiError, node::Node, xml::Fields},
     world::{
@@ -15,18 +15,11 @@ use crate::{
 };
 
 pub(super) fn groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
-    let names = p.texts("AutoScalingGroupNames");
+    // More than fifty names need a page that holds them.
+    let most = read::int_in(p, "MaxRecords", 1, 100)?.unwrap_or(50);
+    let names = at_most(p, "AutoScalingGroupNames", most as usize)?;
     let include = read::flag(p, "IncludeInstances")?.unwrap_or(true);
-    let filters: Vec<(String, Vec<String>)> = p
-        .list("Filters")
-        .iter()
-        .map(|f| {
-            (
-                f.text("Name").unwrap_or_default().to_owned(),
-                f.texts("Values"),
-            )
-        })
-        .collect();
+    let filters = filters(p, |name| matches!(name, "tag-key" | "tag-value") || name.starts_with("tag:"))?;
     let rows: Vec<&Group> = w
         .groups
         .values()
@@ -46,7 +39,7 @@ fn fits(g: &Group, name: &str, values: &[String]) -> bool {
     match name {
         "tag-key" => g.tags.iter().any(|t| values.contains(&t.key)),
         "tag-value" => g.tags.iter().any(|t| values.contains(&t.value)),
-        _ => name.strip_prefix("tag:").is_none_or(|key| {
+        _ => name.strip_prefix("tag:").is_some_and(|key| {
             g.tags
                 .iter()
                 .any(|t| t.key == key && values.contains(&t.value))
@@ -168,7 +161,7 @@ fn instance(i: &Instance, alone: bool) -> Fields {
 }
 
 pub(super) fn instances(w: &World, p: &Node) -> Result<Fields, ApiError> {
-    let ids = p.texts("InstanceIds");
+    let ids = at_most(p, "InstanceIds", 50)?;
     let rows: Vec<&Instance> = w
         .groups
         .values()
@@ -200,15 +193,39 @@ pub(super) fn activity(group: &Group, a: &Activity) -> Fields {
         .set("AutoScalingGroupARN", &group.arn)
 }
 
+/// Instants of a time filter; without an offset they are UTC.
+fn bounds(name: &str, values: &[String]) -> Result<Vec<i64>, ApiError> {
+    if name == "Status" {
+        return Ok(Vec::new());
+    }
+    let read = |text: &String| {
+        let wrong = || ApiError::validation(format!("The value {text} of the filter {name} is not a timestamp."));
+        parse_iso(text).or_else(|| parse_iso(&format!("{text}Z"))).ok_or_else(wrong)
+    };
+    values.iter().map(read).collect()
+}
+
 pub(super) fn activities(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let ids = p.texts("ActivityIds");
     let name = p.text("AutoScalingGroupName");
+    let filters = filters(p, |name| matches!(name, "StartTimeLowerBound" | "StartTimeUpperBound" | "Status"))?;
+    if name.is_none() && filters.iter().any(|(filter, _)| filter == "Status") {
+        return Err(ApiError::validation("The Status filter can only be used together with AutoScalingGroupName."));
+    }
+    let filters = filters.into_iter().map(|(name, values)| Ok((bounds(&name, &values)?, name, values))).collect::<Result<Vec<_>, _>>()?;
     let mut rows: Vec<(&Group, &Activity)> = w
         .groups
         .values()
         .filter(|g| name.is_none_or(|n| n == g.name || n == g.arn))
         .flat_map(|g| g.activities.iter().rev().map(move |a| (g, a)))
         .filter(|(_, a)| ids.is_empty() || ids.contains(&a.id))
+        .filter(|(_, a)| {
+            filters.iter().all(|(times, name, values)| match name.as_str() {
+                "Status" => values.contains(&a.status),
+                "StartTimeLowerBound" => times.iter().any(|t| a.start >= *t),
+                _ => times.iter().any(|t| a.start <= *t),
+            })
+        })
         .collect();
     // Newest first, those in progress before all (aws-reference 2.5).
     rows.sort_by_key(|(_, a)| (a.end.is_some(), std::cmp::Reverse(a.start)));
@@ -246,9 +263,14 @@ pub(super) fn target_groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
 
 pub(super) fn traffic_sources(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let g = super::group(w, p)?;
+    let asked = p.text("TrafficSourceType");
+    if let Some(odd) = asked.filter(|t| !matches!(*t, "elb" | "elbv2" | "vpc-lattice")) {
+        return Err(ApiError::validation(format!("{odd} is not a valid traffic source type.")));
+    }
     let rows: Vec<Fields> = g
         .target_groups
         .iter()
+        .filter(|_| asked.is_none_or(|t| t == "elbv2"))
         .map(|arn| {
             Fields::new()
                 .set("Identifier", arn)
@@ -271,5 +293,12 @@ pub(super) fn warm_pool(w: &World, p: &Node) -> Result<Fields, ApiError> {
             Fields::new().set("MinSize", *min).set("PoolState", state),
         );
     }
-    Ok(out.members("Instances", Vec::<Fields>::new()))
+    let (rows, next) = paged(p, Vec::<Fields>::new(), 50, 50)?;
+    Ok(out.members("Instances", rows).opt("NextToken", next))
+}
+
+/// Scaling policies are not simulated: there are none.
+pub(super) fn policies(p: &Node) -> Result<Fields, ApiError> {
+    let (rows, next) = paged(p, Vec::<Fields>::new(), 50, 100)?;
+    Ok(Fields::new().members("ScalingPolicies", rows).opt("NextToken", next))
 }

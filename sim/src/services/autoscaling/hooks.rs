@@ -6,7 +6,11 @@ use super::group;
 use crate::{
     services::read,
     wire::{ApiError, node::Node, xml::Fields},
-    world::{World, group::Hook, instance::Lifecycle},
+    world::{
+        World,
+        group::{Hook, Notification},
+        instance::Lifecycle,
+    },
 };
 
 pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
@@ -21,12 +25,46 @@ pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
                     .set("LifecycleHookName", &h.name)
                     .set("AutoScalingGroupName", &g.name)
                     .set("LifecycleTransition", &h.transition)
+                    .opt("NotificationTargetARN", h.notification.target.as_ref())
+                    .opt("RoleARN", h.notification.role.as_ref())
+                    .opt("NotificationMetadata", h.notification.metadata.as_ref())
                     .set("HeartbeatTimeout", h.heartbeat)
                     .set("GlobalTimeout", (h.heartbeat * 100).min(172_800))
                     .set("DefaultResult", &h.default_result)
             })
     });
     Ok(Fields::new().members("LifecycleHooks", rows))
+}
+
+/// Where a hook's notifications go; what is absent stays as it was. They are stored, not sent.
+fn notification(p: &Node, old: Option<&Notification>) -> Result<Notification, ApiError> {
+    let text = |name: &str, low: usize, high: usize| match p.text(name) {
+        Some(text) if !(low..=high).contains(&text.chars().count()) => Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{text}' at '{}' failed to satisfy constraint: Member must have length between {low} and {high}",
+            read::lower(name)
+        ))),
+        text => Ok(text.map(str::to_owned)),
+    };
+    let (target, role) = (text("NotificationTargetARN", 0, 255)?, text("RoleARN", 1, 255)?);
+    let metadata = text("NotificationMetadata", 1, 4000)?;
+    let service = |arn: &str| arn.split(':').nth(2).filter(|_| arn.starts_with("arn:")).map(str::to_owned);
+    if let Some(odd) = target.as_deref().filter(|t| !t.is_empty() && !matches!(service(t).as_deref(), Some("sns" | "sqs"))) {
+        return Err(ApiError::validation(format!("{odd} is not the ARN of an Amazon SNS topic or an Amazon SQS queue.")));
+    }
+    if let Some(odd) = role.as_deref().filter(|r| service(r).as_deref() != Some("iam")) {
+        return Err(ApiError::validation(format!("{odd} is not the ARN of an IAM role.")));
+    }
+    let old = old.cloned().unwrap_or_default();
+    let new = Notification {
+        // An empty text takes the target away.
+        target: target.or(old.target).filter(|t| !t.is_empty()),
+        role: role.or(old.role),
+        metadata: metadata.or(old.metadata),
+    };
+    if new.target.is_some() && new.role.is_none() {
+        return Err(ApiError::validation("A lifecycle hook with a NotificationTargetARN needs a RoleARN."));
+    }
+    Ok(new)
 }
 
 pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
@@ -63,6 +101,7 @@ pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
             )));
         }
     };
+    let notification = notification(p, old.as_ref().map(|o| &o.notification))?;
     let heartbeat = read::int_in(p, "HeartbeatTimeout", 30, 7200)?
         .or(old.map(|o| o.heartbeat))
         .unwrap_or(3600);
@@ -81,6 +120,7 @@ pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         transition,
         heartbeat,
         default_result,
+        notification,
     });
     Ok(Fields::new())
 }

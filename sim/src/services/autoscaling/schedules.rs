@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** an action names at least one size and a time that is not past.
 
-use super::{group, paged};
+use super::{at_most, group, paged};
 use crate::{
     clock::iso,
     services::read,
@@ -12,13 +12,18 @@ use crate::{
 
 pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let only = p.text("AutoScalingGroupName");
-    let names = p.texts("ScheduledActionNames");
+    let names = at_most(p, "ScheduledActionNames", 50)?;
+    let (from, to) = (read::time(p, "StartTime")?, read::time(p, "EndTime")?);
     let rows: Vec<Fields> = w
         .groups
         .values()
         .filter(|g| only.is_none_or(|n| n == g.name))
         .flat_map(|g| g.scheduled.iter().map(move |s| (g, s)))
-        .filter(|(_, s)| names.is_empty() || names.contains(&s.name))
+        .filter(|(_, s)| match names.as_slice() {
+            // The times count only where no action is named.
+            [] => from.is_none_or(|t| s.start >= Some(t)) && to.is_none_or(|t| s.start.is_some_and(|start| start <= t)),
+            names => names.contains(&s.name),
+        })
         .map(|(g, s)| {
             Fields::new()
                 .set("AutoScalingGroupName", &g.name)

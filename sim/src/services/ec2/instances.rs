@@ -4,7 +4,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{filters, fits, invalid_filter, paged, tag_set};
+use super::{
+    select::{Filter, filters, of_tags, paged, passes},
+    tag_set,
+};
 use crate::{
     clock::iso,
     wire::{ApiError, node::Node, xml::Fields},
@@ -44,35 +47,36 @@ fn named(w: &World, p: &Node) -> Result<Vec<String>, ApiError> {
     }
 }
 
-fn keep(w: &World, i: &Instance, filters: &[(String, Vec<String>)]) -> Result<bool, ApiError> {
-    for (name, values) in filters {
-        let tag = |key: &str| {
-            i.tags
-                .iter()
-                .find(|(k, _)| k == key)
-                .map(|(_, v)| v.as_str())
+const FILTERS: &[&str] = &[
+    "availability-zone",
+    "image-id",
+    "instance-id",
+    "instance-state-code",
+    "instance-state-name",
+    "instance-type",
+    "private-ip-address",
+    "subnet-id",
+    "tag-key",
+    "tag:",
+    "vpc-id",
+];
+
+fn keep(w: &World, i: &Instance, filters: &[Filter]) -> bool {
+    passes(filters, |name| {
+        let value = match name {
+            "instance-id" => i.id.clone(),
+            "instance-state-name" => i.ec2.name().into(),
+            "instance-state-code" => i.ec2.code().to_string(),
+            "instance-type" => i.kind.clone(),
+            "image-id" => i.ami.clone(),
+            "availability-zone" => i.az.clone(),
+            "subnet-id" => i.subnet.clone(),
+            "vpc-id" => w.vpc.clone(),
+            "private-ip-address" => i.ip.clone(),
+            name => return of_tags(name, i.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()))),
         };
-        let hit = match name.as_str() {
-            "instance-id" => fits(values, &i.id),
-            "instance-state-name" => fits(values, i.ec2.name()),
-            "instance-state-code" => fits(values, &i.ec2.code().to_string()),
-            "instance-type" => fits(values, &i.kind),
-            "image-id" => fits(values, &i.ami),
-            "availability-zone" => fits(values, &i.az),
-            "subnet-id" => fits(values, &i.subnet),
-            "vpc-id" => fits(values, &w.vpc),
-            "private-ip-address" => fits(values, &i.ip),
-            "tag-key" => i.tags.iter().any(|(k, _)| fits(values, k)),
-            other => match other.strip_prefix("tag:") {
-                Some(key) => tag(key).is_some_and(|v| fits(values, v)),
-                None => return Err(invalid_filter(other)),
-            },
-        };
-        if !hit {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+        vec![value]
+    })
 }
 
 pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
@@ -83,18 +87,18 @@ pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
             "The parameter instancesSet cannot be used with the parameter maxResults",
         ));
     }
-    let filters = filters(p);
+    let filters = filters(p, FILTERS)?;
     let mut rows = Vec::new();
     for i in w
         .instances
         .values()
         .filter(|i| ids.is_empty() || ids.contains(&i.id))
     {
-        if keep(w, i, &filters)? {
+        if keep(w, i, &filters) {
             rows.push(i);
         }
     }
-    let (rows, next) = paged(p, rows, 1000)?;
+    let (rows, next) = paged(p, rows, (5, 1000))?;
     let sets = rows.into_iter().map(|i| {
         Fields::new()
             .set("reservationId", i.id.replacen("i-", "r-", 1))
@@ -240,19 +244,25 @@ pub(super) fn status(w: &World, p: &Node) -> Result<Fields, ApiError> {
             "At most 100 instance ids can be named",
         ));
     }
+    if !ids.is_empty() && p.text("MaxResults").is_some() {
+        return Err(ApiError::bad(
+            "InvalidParameterCombination",
+            "The parameter instancesSet cannot be used with the parameter maxResults",
+        ));
+    }
     let all = p.text("IncludeAllInstances") == Some("true");
-    let filters = filters(p);
+    let filters = filters(p, FILTERS)?;
     let mut rows = Vec::new();
     for i in w
         .instances
         .values()
         .filter(|i| ids.is_empty() || ids.contains(&i.id))
     {
-        if (all || i.ec2 == Ec2State::Running) && keep(w, i, &filters)? {
+        if (all || i.ec2 == Ec2State::Running) && keep(w, i, &filters) {
             rows.push(i);
         }
     }
-    let (rows, next) = paged(p, rows, 1000)?;
+    let (rows, next) = paged(p, rows, (5, 1000))?;
     let rows = rows.into_iter().map(|i| {
         let (status, detail) = match i.ec2 {
             Ec2State::Running if w.now >= i.checks_ok_at => ("ok", "passed"),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{data, filters, fits, invalid_filter, paged, tag_set};
+use super::{data, tag_set};
 use crate::{
     clock::iso,
     rng,
@@ -17,28 +17,28 @@ use crate::{
     },
 };
 
-fn missing(name: &str) -> ApiError {
+pub(super) fn missing(name: &str) -> ApiError {
     ApiError::bad(
         "MissingParameter",
         format!("The request must contain the parameter {name}"),
     )
 }
 
-fn no_id(id: &str) -> ApiError {
+pub(super) fn no_id(id: &str) -> ApiError {
     ApiError::bad(
         "InvalidLaunchTemplateId.NotFound",
         format!("The specified launch template, with template ID {id}, does not exist."),
     )
 }
 
-fn no_name(name: &str) -> ApiError {
+pub(super) fn no_name(name: &str) -> ApiError {
     ApiError::bad(
         "InvalidLaunchTemplateName.NotFoundException",
         format!("The specified launch template, with template name {name}, does not exist."),
     )
 }
 
-fn no_version(version: &str, t: &Template) -> ApiError {
+pub(super) fn no_version(version: &str, t: &Template) -> ApiError {
     ApiError::bad(
         "InvalidLaunchTemplateId.VersionNotFound",
         format!(
@@ -49,7 +49,7 @@ fn no_version(version: &str, t: &Template) -> ApiError {
 }
 
 /// Id of the template named by id xor name.
-fn find(w: &World, p: &Node) -> Result<String, ApiError> {
+pub(super) fn find(w: &World, p: &Node) -> Result<String, ApiError> {
     match (p.text("LaunchTemplateId"), p.text("LaunchTemplateName")) {
         (Some(_), Some(_)) => Err(ApiError::bad(
             "InvalidParameterCombination",
@@ -68,7 +68,7 @@ fn find(w: &World, p: &Node) -> Result<String, ApiError> {
     }
 }
 
-fn one(t: &Template) -> Fields {
+pub(super) fn one(t: &Template) -> Fields {
     let out = Fields::new()
         .set("launchTemplateId", &t.id)
         .set("launchTemplateName", &t.name)
@@ -88,7 +88,7 @@ fn one(t: &Template) -> Fields {
     )
 }
 
-fn version(t: &Template, v: &Version) -> Fields {
+pub(super) fn version(t: &Template, v: &Version) -> Fields {
     Fields::new()
         .set("launchTemplateId", &t.id)
         .set("launchTemplateName", &t.name)
@@ -98,89 +98,6 @@ fn version(t: &Template, v: &Version) -> Fields {
         .set("createdBy", &v.by)
         .set("defaultVersion", v.number == t.default)
         .set("launchTemplateData", data::write(&v.data))
-}
-
-pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
-    let (ids, names) = (p.texts("LaunchTemplateId"), p.texts("LaunchTemplateName"));
-    if let Some(id) = ids.iter().find(|id| !w.templates.contains_key(*id)) {
-        return Err(no_id(id));
-    }
-    if let Some(name) = names.iter().find(|n| w.template_named(n).is_none()) {
-        return Err(no_name(name));
-    }
-    let filters = filters(p);
-    let mut rows = Vec::new();
-    for t in w.templates.values() {
-        let mut keep = (ids.is_empty() || ids.contains(&t.id))
-            && (names.is_empty() || names.contains(&t.name));
-        for (name, values) in &filters {
-            keep &= match name.as_str() {
-                "launch-template-name" => fits(values, &t.name),
-                "create-time" => fits(values, &iso(t.created)),
-                "tag-key" => t.tags.iter().any(|(k, _)| fits(values, k)),
-                other => match other.strip_prefix("tag:") {
-                    Some(key) => t.tags.iter().any(|(k, v)| k == key && fits(values, v)),
-                    None => return Err(invalid_filter(other)),
-                },
-            };
-        }
-        if keep {
-            rows.push(t);
-        }
-    }
-    let (rows, next) = paged(p, rows, 200)?;
-    Ok(Fields::new()
-        .items("launchTemplates", rows.into_iter().map(one))
-        .opt("nextToken", next))
-}
-
-pub(super) fn describe_versions(w: &World, p: &Node) -> Result<Fields, ApiError> {
-    let wanted = p.texts("LaunchTemplateVersion");
-    let named = p.text("LaunchTemplateId").is_some() || p.text("LaunchTemplateName").is_some();
-    let mut rows = Vec::new();
-    if !named {
-        // Without a template only $Latest and $Default may be asked for, over all templates.
-        if wanted.is_empty() || wanted.iter().any(|v| !v.starts_with('$')) {
-            return Err(missing("LaunchTemplateId"));
-        }
-        for t in w.templates.values() {
-            rows.extend(wanted.iter().filter_map(|v| t.resolve(v)).map(|v| (t, v)));
-        }
-    } else {
-        let id = find(w, p)?;
-        let Some(t) = w.templates.get(&id) else {
-            return Err(no_id(&id));
-        };
-        if wanted.is_empty() {
-            let bound = |name: &str| {
-                p.text(name)
-                    .map(|v| t.number(v).ok_or_else(|| no_version(v, t)))
-                    .transpose()
-            };
-            let (low, high) = (
-                bound("MinVersion")?.unwrap_or(0),
-                bound("MaxVersion")?.unwrap_or(u64::MAX),
-            );
-            rows.extend(
-                t.versions
-                    .values()
-                    .rev()
-                    .filter(|v| (low..=high).contains(&v.number))
-                    .map(|v| (t, v)),
-            );
-        } else {
-            for text in &wanted {
-                rows.push((t, t.resolve(text).ok_or_else(|| no_version(text, t))?));
-            }
-        }
-    }
-    let (rows, next) = paged(p, rows, 200)?;
-    Ok(Fields::new()
-        .items(
-            "launchTemplateVersionSet",
-            rows.into_iter().map(|(t, v)| version(t, v)),
-        )
-        .opt("nextToken", next))
 }
 
 /// What a client token is bound to: everything sent but the token itself.
