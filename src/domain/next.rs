@@ -80,12 +80,17 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
         }
     };
     let started = *progress.started_at.get_or_insert(obs.at);
+    let proofs = progress.proofs;
     let decision = match plan.bound.kind {
         Kind::Deploy | Kind::Rollback | Kind::Replace => rollout::next(plan, &mut progress, obs, group),
         Kind::Pin => pin::next(plan, &mut progress, group),
         Kind::Capacity => capacity::next(plan, &mut progress, obs, group),
         Kind::Terminate => terminate::next(plan, &mut progress, obs, group),
     };
+    // In a row: a look that proves nothing begins the count anew.
+    if progress.proofs == proofs {
+        progress.proofs = 0;
+    }
     let late = obs.at - started > deadline_minutes * 60_000;
     let decision = match decision {
         Decision::Wait { step, sentence, .. } if late => Decision::Attention {

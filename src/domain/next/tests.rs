@@ -130,12 +130,23 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn looks()(rows in prop::collection::vec((prop::collection::vec((instance(), 0..3_usize), 0..4), 0..STATUSES.len(), OLD..=NEW, 1..600_i64), 1..40)) -> Vec<Observation> {
+    /// Mostly looks that nearly prove the end, each with at most a flaw or two: random ones would hardly ever come to an end.
+    fn looks()(rows in prop::collection::vec((prop::collection::vec((instance(), 0..3_usize), 0..4), 0..STATUSES.len(), OLD..=NEW, 1..600_i64, 0..12_usize), 3..40),
+        back: bool) -> Vec<Observation> {
         let mut at = 0;
-        rows.into_iter().map(|(mut instances, status, version, seconds)| {
+        rows.into_iter().map(|(mut instances, mut status, mut version, seconds, flaw)| {
             at += seconds * 1000;
             instances.sort_by(|a, b| a.0.id.cmp(&b.0.id));
             instances.dedup_by(|a, b| a.0.id == b.0.id);
+            let end = if back { OLD } else { NEW };
+            if flaw > 0 {
+                let kept = instances.len().min(if flaw == 1 { 1 } else { 0 });
+                for (i, state) in instances.iter_mut().skip(kept) {
+                    (i.lifecycle, i.health, i.template_version, *state) = ("InService".into(), "Healthy".into(), Some(end), 0);
+                }
+                version = if flaw == 2 { version } else { end };
+                status = if flaw == 3 { status } else { STATUSES.iter().position(|s| *s == if back { "RollbackSuccessful" } else { "Successful" }).unwrap() };
+            }
             let states: Vec<&str> = instances.iter().map(|(_, s)| ["healthy", "unhealthy", "initial"][*s]).collect();
             observation(at, group(version, instances.into_iter().map(|(i, _)| i).collect()), &states, STATUSES[status])
         }).collect()
