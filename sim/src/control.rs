@@ -97,13 +97,7 @@ fn index() -> Value {
 }
 
 /// Answers one control request; `path` is what follows `/_sim/`.
-pub(crate) fn answer(
-    handle: &Handle,
-    method: &str,
-    path: &str,
-    query: &str,
-    body: &[u8],
-) -> Answer {
+pub(crate) fn answer(handle: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Answer {
     match route(handle, method, path, query, body) {
         Ok(value) => (200, value),
         Err(answer) => answer,
@@ -117,13 +111,8 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
         ("GET", [""]) => Ok(index()),
         ("GET", ["world"]) => Ok(h.snapshot()),
         ("GET", ["calls"]) => {
-            let since = query
-                .split('&')
-                .find_map(|p| p.strip_prefix("since="))
-                .filter(|t| !t.is_empty());
-            let since = since
-                .map_or(Ok(0), str::parse::<u64>)
-                .map_err(|_| bad("since: must be a whole number"))?;
+            let since = query.split('&').find_map(|p| p.strip_prefix("since=")).filter(|t| !t.is_empty());
+            let since = since.map_or(Ok(0), str::parse::<u64>).map_err(|_| bad("since: must be a whole number"))?;
             Ok(json!({"calls": h.calls_since(since)}))
         }
         ("GET", ["faults"]) => Ok(json!({"faults": h.lock().faults.list()})),
@@ -134,14 +123,8 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
         }
         ("POST", ["images"]) => {
             let b: ImageBody = read(body)?;
-            let image = ImageSeed {
-                tag: b.tag,
-                behaviour: b.behaviour,
-                boot_seconds: b.boot_seconds,
-            };
-            h.put_image(&b.repository, &image)
-                .map(|digest| json!({"digest": digest}))
-                .map_err(bad)
+            let image = ImageSeed { tag: b.tag, behaviour: b.behaviour, boot_seconds: b.boot_seconds };
+            h.put_image(&b.repository, &image).map(|digest| json!({"digest": digest})).map_err(bad)
         }
         ("POST", ["instances", id, "kill"]) => h.kill(id).map(|()| done()).map_err(missing),
         ("POST", ["instances", id, "sicken"]) => h.sicken(id).map(|()| done()).map_err(missing),
@@ -164,9 +147,7 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
                 (Some(_), None) => {
                     return Err(bad("advance_seconds: must be between 0 and 31536000"));
                 }
-                (None, Some(s)) if (0.0..=100_000.0).contains(&s) => {
-                    h.set_speed(Some(s).filter(|s| *s > 0.0))
-                }
+                (None, Some(s)) if (0.0..=100_000.0).contains(&s) => h.set_speed(Some(s).filter(|s| *s > 0.0)),
                 (None, Some(_)) => return Err(bad("speed: must be between 0 and 100000")),
                 _ => return Err(bad("advance_seconds, speed: exactly one is needed")),
             }
@@ -176,10 +157,7 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
             let allowed = methods(&parts).join(" and ");
             Err((405, json!({"error": format!("method: {method} is not allowed here, {allowed} is")})))
         }
-        _ => Err((
-            404,
-            json!({"error": format!("path: /_sim/{path} does not exist")}),
-        )),
+        _ => Err((404, json!({"error": format!("path: /_sim/{path} does not exist")}))),
     }
 }
 

@@ -52,24 +52,15 @@ pub(crate) async fn run(listener: TcpListener, handle: Handle, mut stop: watch::
                 async move { respond(handle, request).await }
             });
             // A cut connection ends in an error by design; there is nobody to tell.
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn respond(
-    handle: Handle,
-    request: Request<hyper::body::Incoming>,
-) -> Result<Response<Full<Bytes>>, Cut> {
+async fn respond(handle: Handle, request: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        return Ok(plain(
-            413,
-            "application/json",
-            r#"{"error":"body: too large"}"#.into(),
-        ));
+        return Ok(plain(413, "application/json", r#"{"error":"body: too large"}"#.into()));
     };
     let body = body.to_bytes();
     if let Some(path) = control_path(head.uri.path()) {
@@ -78,11 +69,7 @@ async fn respond(
         return Ok(plain(status, "application/json", value.to_string()));
     }
     let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
-    let incoming = Incoming {
-        authorization: header("authorization"),
-        target: header("x-amz-target"),
-        body: &body,
-    };
+    let incoming = Incoming { authorization: header("authorization"), target: header("x-amz-target"), body: &body };
     let outcome = handle.lock().serve(&incoming);
     match outcome {
         Outcome::Reply(reply, request_id) => {
@@ -117,11 +104,7 @@ fn control_path(path: &str) -> Option<&str> {
 
 fn plain(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() =
-        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(
-        "content-type",
-        hyper::header::HeaderValue::from_static(content_type),
-    );
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(content_type));
     response
 }

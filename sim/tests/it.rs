@@ -20,6 +20,8 @@ mod health;
 mod refresh;
 #[path = "it/rollback.rs"]
 mod rollback;
+#[path = "it/selectors.rs"]
+mod selectors;
 #[path = "it/settles.rs"]
 mod settles;
 #[path = "it/templates.rs"]

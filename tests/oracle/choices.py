@@ -1,12 +1,12 @@
 """Filters and other selectors: what is answered is exactly what is asked for.
 
 What a selector should leave is worked out here from the answer without it, so that one that is silently ignored, or that
-hides everything, is found. Both callers read each.
+hides everything, is found. boto3 reads each; the CLI reads the first of each operation, which shows that it sends them.
 """
 
 
-def rows_of(walk, service, operation, member, params):
-    found = walk.read(service, operation, **params)[member]
+def rows_of(operation, member, answer):
+    found = answer[member]
     if operation == "DescribeInstances":
         found = [instance for reservation in found for instance in reservation["Instances"]]
     return found
@@ -26,10 +26,9 @@ def table(walk):
     activities = ("autoscaling", "DescribeScalingActivities", "Activities", {"AutoScalingGroupName": walk.name})
     sources = ("autoscaling", "DescribeTrafficSources", "TrafficSources", {"AutoScalingGroupName": walk.name})
     ecr = ("ecr", "DescribeImages", "imageDetails", {"repositoryName": walk.repository})
-    subnet = rows_of(walk, *subnets[:3], {})[0]
-    zone = rows_of(walk, *zones[:3], {})[0]
-    vpc = rows_of(walk, *vpcs[:3], {})[0]
-    began = rows_of(walk, *activities[:3], activities[3])[-1]["StartTime"]
+    rows = lambda row: walk.boto.call(row[0], row[1], **row[3])[row[2]]
+    subnet, zone, vpc = (rows(row)[0] for row in (subnets, zones, vpcs))
+    began = rows(activities)[-1]["StartTime"]
     kind = lambda row: row["LaunchTemplateData"].get("InstanceType")
     ami = walk.data["ImageId"]
     everything, nothing = (lambda row: True), (lambda row: False)
@@ -98,13 +97,19 @@ def rules(walk):
 
 
 def run(walk):
-    whole = {}
-    for service, operation, member, params, selector, left in table(walk):
-        key = (service, operation)
-        if key not in whole:
-            whole[key] = rows_of(walk, service, operation, member, params)
-            walk.checks.that(whole[key], f"{service}.{operation}: there are rows to choose from")
-        got = rows_of(walk, service, operation, member, {**params, **selector})
-        wanted = [row for row in whole[key] if left(row)]
+    rows = table(walk)
+    whole = {(service, operation): (service, operation, params) for service, operation, _, params, *_ in rows}
+    chosen = [(service, operation, {**params, **selector}) for service, operation, _, params, selector, _ in rows]
+    first = {}
+    for row in chosen:
+        first.setdefault(row[:2], row)
+    walk.reads(*first.values())
+    whole = {key: walk.boto.call(service, operation, **params) for key, (service, operation, params) in whole.items()}
+    for (service, operation, member, _, selector, left), (*_, params) in zip(rows, chosen, strict=True):
+        answer = walk.boto.call(service, operation, **params)
+        choice = rows_of(operation, member, whole[(service, operation)])
+        walk.checks.once(choice, f"{service}.{operation}: there are rows to choose from")
+        wanted = [row for row in choice if left(row)]
+        got = rows_of(operation, member, answer)
         walk.checks.equal(got, wanted, f"{service}.{operation} {selector}: leaves what it asks for")
     rules(walk)

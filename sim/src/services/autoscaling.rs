@@ -61,9 +61,7 @@ fn group<'a>(w: &'a World, p: &Node) -> Result<&'a Group, ApiError> {
 }
 
 fn not_found(name: &str) -> ApiError {
-    ApiError::validation(format!(
-        "AutoScalingGroup name not found - AutoScalingGroup {name} not found"
-    ))
+    ApiError::validation(format!("AutoScalingGroup name not found - AutoScalingGroup {name} not found"))
 }
 
 /// The texts of a list that may hold this many at most.
@@ -89,13 +87,7 @@ fn filters(p: &Node, known: impl Fn(&str) -> bool) -> Result<Vec<(String, Vec<St
 }
 
 /// One page of rows and the token of the next.
-fn paged<T>(
-    p: &Node,
-    rows: Vec<T>,
-    default: i64,
-    max: i64,
-) -> Result<(Vec<T>, Option<String>), ApiError> {
+fn paged<T>(p: &Node, rows: Vec<T>, default: i64, max: i64) -> Result<(Vec<T>, Option<String>), ApiError> {
     let size = read::int_in(p, "MaxRecords", 1, max)?.unwrap_or(default) as usize;
-    page::page(rows, p.text("NextToken"), size)
-        .ok_or_else(|| ApiError::bad("InvalidNextToken", "The NextToken value is not valid."))
+    page::page(rows, p.text("NextToken"), size).ok_or_else(|| ApiError::bad("InvalidNextToken", "The NextToken value is not valid."))
 }

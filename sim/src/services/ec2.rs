@@ -41,16 +41,11 @@ pub(crate) fn call(w: &mut World, op: &str, p: &Node, who: &Principal) -> Result
         "DescribeSubnets" => network::subnets(w, p),
         "DescribeAvailabilityZones" => network::zones(w, p),
         "DescribeVpcs" => network::vpcs(w, p),
-        _ => Err(ApiError::bad(
-            "InvalidAction",
-            format!("The action {op} is not valid for this web service."),
-        )),
+        _ => Err(ApiError::bad("InvalidAction", format!("The action {op} is not valid for this web service."))),
     }
 }
 
 /// A tagSet.
 fn tag_set<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Fields> {
-    tags.into_iter()
-        .map(|(k, v)| Fields::new().set("key", k).set("value", v))
-        .collect()
+    tags.into_iter().map(|(k, v)| Fields::new().set("key", k).set("value", v)).collect()
 }

@@ -48,40 +48,31 @@ fn token(w: &World) -> Result<Value, ApiError> {
 }
 
 fn no_repository(w: &World, name: &str) -> ApiError {
-    ApiError::bad(
-        "RepositoryNotFoundException",
-        format!(
-            "The repository with name '{name}' does not exist in the registry with id '{}'",
-            w.account
-        ),
-    )
+    ApiError::bad("RepositoryNotFoundException", format!("The repository with name '{name}' does not exist in the registry with id '{}'", w.account))
 }
 
 fn repository<'a>(w: &'a World, v: &Value) -> Result<&'a Repository, ApiError> {
-    let name = v.get("repositoryName").and_then(Value::as_str).ok_or_else(|| {
-        invalid("Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must not be null'")
-    })?;
-    if v.get("registryId")
+    let name = v
+        .get("repositoryName")
         .and_then(Value::as_str)
-        .is_some_and(|id| id != w.account)
-    {
+        .ok_or_else(|| invalid("Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must not be null'"))?;
+    if v.get("registryId").and_then(Value::as_str).is_some_and(|id| id != w.account) {
         return Err(no_repository(w, name));
     }
-    w.repositories
-        .get(name)
-        .ok_or_else(|| no_repository(w, name))
+    w.repositories.get(name).ok_or_else(|| no_repository(w, name))
 }
 
 fn paged<T>(v: &Value, rows: Vec<T>) -> Result<(Vec<T>, Option<String>), ApiError> {
     let size = match v.get("maxResults") {
         None | Some(Value::Null) => 100,
-        Some(n) => n.as_u64().filter(|n| (1..=1000).contains(n)).ok_or_else(|| {
-            invalid("Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must be between 1 and 1000'")
-        })? as usize,
+        Some(n) => n
+            .as_u64()
+            .filter(|n| (1..=1000).contains(n))
+            .ok_or_else(|| invalid("Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must be between 1 and 1000'"))?
+            as usize,
     };
-    page::page(rows, v.get("nextToken").and_then(Value::as_str), size).ok_or_else(|| {
-        invalid("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
-    })
+    page::page(rows, v.get("nextToken").and_then(Value::as_str), size)
+        .ok_or_else(|| invalid("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'"))
 }
 
 /// Pages are for listings, not for what is named.
@@ -100,24 +91,14 @@ fn with_token(mut answer: Value, next: Option<String>) -> Value {
 }
 
 fn repositories(w: &World, v: &Value) -> Result<Value, ApiError> {
-    let names: Vec<&str> = v
-        .get("repositoryNames")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let names: Vec<&str> = v.get("repositoryNames").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     if !names.is_empty() {
         not_paged(v, "repositoryNames")?;
     }
     if let Some(name) = names.iter().find(|n| !w.repositories.contains_key(**n)) {
         return Err(no_repository(w, name));
     }
-    let rows: Vec<&Repository> = w
-        .repositories
-        .values()
-        .filter(|r| names.is_empty() || names.contains(&r.name.as_str()))
-        .collect();
+    let rows: Vec<&Repository> = w.repositories.values().filter(|r| names.is_empty() || names.contains(&r.name.as_str())).collect();
     let (rows, next) = paged(v, rows)?;
     let rows: Vec<Value> = rows
         .into_iter()
@@ -142,40 +123,24 @@ type Asked<'a> = (Option<&'a str>, Option<&'a str>);
 
 fn asked<'a>(v: &'a Value) -> Vec<Asked<'a>> {
     let text = |id: &'a Value, name: &str| id.get(name).and_then(Value::as_str);
-    v.get("imageIds")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .map(|id| (text(id, "imageDigest"), text(id, "imageTag")))
-        .collect()
+    v.get("imageIds").and_then(Value::as_array).into_iter().flatten().map(|id| (text(id, "imageDigest"), text(id, "imageTag"))).collect()
 }
 
 /// The image behind an id; a failure code and reason when there is none.
-fn find<'a>(
-    r: &'a Repository,
-    (digest, tag): Asked<'_>,
-) -> Result<&'a Image, (&'static str, &'static str)> {
+fn find<'a>(r: &'a Repository, (digest, tag): Asked<'_>) -> Result<&'a Image, (&'static str, &'static str)> {
     let by_tag = tag.map(|t| r.tags.get(t));
     let wanted = match (digest, by_tag) {
         (None, None) => {
-            return Err((
-                "MissingDigestAndTag",
-                "Invalid request parameters: both tag and digest cannot be null",
-            ));
+            return Err(("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null"));
         }
         (Some(d), Some(Some(t))) if t != d => {
-            return Err((
-                "ImageTagDoesNotMatchDigest",
-                "Requested image digest does not match the tag's digest",
-            ));
+            return Err(("ImageTagDoesNotMatchDigest", "Requested image digest does not match the tag's digest"));
         }
         (_, Some(None)) => return Err(("ImageNotFound", "Requested image not found")),
         (Some(d), _) => d,
         (None, Some(Some(t))) => t.as_str(),
     };
-    r.images
-        .get(wanted)
-        .ok_or(("ImageNotFound", "Requested image not found"))
+    r.images.get(wanted).ok_or(("ImageNotFound", "Requested image not found"))
 }
 
 fn id_json((digest, tag): Asked<'_>) -> Value {
@@ -236,11 +201,7 @@ fn describe_images(w: &World, v: &Value) -> Result<Value, ApiError> {
         }
     }
     if ids.is_empty() {
-        rows = r
-            .images
-            .values()
-            .filter(|i| keep(!r.tags_of(&i.digest).is_empty()))
-            .collect();
+        rows = r.images.values().filter(|i| keep(!r.tags_of(&i.digest).is_empty())).collect();
     }
     let (rows, next) = paged(v, rows)?;
     let rows: Vec<Value> = rows
@@ -284,10 +245,7 @@ fn list_images(w: &World, v: &Value) -> Result<Value, ApiError> {
         if tags.is_empty() {
             rows.push(json!({"imageDigest": i.digest}));
         }
-        rows.extend(
-            tags.iter()
-                .map(|t| json!({"imageDigest": i.digest, "imageTag": t})),
-        );
+        rows.extend(tags.iter().map(|t| json!({"imageDigest": i.digest, "imageTag": t})));
     }
     let (rows, next) = paged(v, rows)?;
     Ok(with_token(json!({"imageIds": rows}), next))
@@ -312,9 +270,7 @@ fn batch_get(w: &World, v: &Value) -> Result<Value, ApiError> {
                 }));
             }
             Err((code, reason)) => {
-                failures.push(
-                    json!({"imageId": id_json(id), "failureCode": code, "failureReason": reason}),
-                );
+                failures.push(json!({"imageId": id_json(id), "failureCode": code, "failureReason": reason}));
             }
         }
     }
@@ -331,9 +287,7 @@ fn batch_delete(w: &mut World, v: &Value) -> Result<Value, ApiError> {
         let digest = match find(r, id) {
             Ok(image) => image.digest.clone(),
             Err((code, reason)) => {
-                failures.push(
-                    json!({"imageId": id_json(id), "failureCode": code, "failureReason": reason}),
-                );
+                failures.push(json!({"imageId": id_json(id), "failureCode": code, "failureReason": reason}));
                 continue;
             }
         };

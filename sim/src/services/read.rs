@@ -10,9 +10,7 @@ use crate::{
 /// First letter in lower case, as the services' complaints name members.
 pub(crate) fn lower(name: &str) -> String {
     let mut chars = name.chars();
-    chars.next().map_or_else(String::new, |c| {
-        c.to_ascii_lowercase().to_string() + chars.as_str()
-    })
+    chars.next().map_or_else(String::new, |c| c.to_ascii_lowercase().to_string() + chars.as_str())
 }
 
 /// A required, non-empty text.
@@ -30,12 +28,9 @@ pub(crate) fn int(p: &Node, name: &str) -> Result<Option<i64>, ApiError> {
     let Some(text) = p.text(name) else {
         return Ok(None);
     };
-    text.parse().map(Some).map_err(|_| {
-        ApiError::validation(format!(
-            "1 validation error detected: Value '{text}' at '{}' is not a number",
-            lower(name)
-        ))
-    })
+    text.parse()
+        .map(Some)
+        .map_err(|_| ApiError::validation(format!("1 validation error detected: Value '{text}' at '{}' is not a number", lower(name))))
 }
 
 /// An optional whole number within bounds.
@@ -72,10 +67,5 @@ pub(crate) fn time(p: &Node, name: &str) -> Result<Option<i64>, ApiError> {
     let Some(text) = p.text(name) else {
         return Ok(None);
     };
-    clock::parse_iso(text).map(Some).ok_or_else(|| {
-        ApiError::validation(format!(
-            "Value '{text}' at '{}' is not a timestamp",
-            lower(name)
-        ))
-    })
+    clock::parse_iso(text).map(Some).ok_or_else(|| ApiError::validation(format!("Value '{text}' at '{}' is not a timestamp", lower(name))))
 }

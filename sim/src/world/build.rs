@@ -29,10 +29,7 @@ const HOUR: i64 = 3_600_000;
 impl World {
     /// Builds the world of a seed, starting at `now`.
     pub(crate) fn build(seed_number: u64, seed: &Seed, now: i64) -> Result<Self> {
-        let params = seed
-            .params
-            .clone()
-            .unwrap_or_else(|| Params::draw(seed_number));
+        let params = seed.params.clone().unwrap_or_else(|| Params::draw(seed_number));
         let mut w = Self::empty(now, seed_number, params, &seed.account, &seed.region);
         if w.account.len() != 12 || !w.account.bytes().all(|b| b.is_ascii_digit()) {
             bail!("account: {:?} is not twelve digits", w.account);
@@ -41,19 +38,12 @@ impl World {
         w.subnets = seed.subnets.clone();
         w.roles = seed.roles.clone();
         w.buckets = seed.buckets.clone();
-        w.redis = seed
-            .redis
-            .iter()
-            .map(|r| (r.clone(), "available".to_owned()))
-            .collect();
+        w.redis = seed.redis.iter().map(|r| (r.clone(), "available".to_owned())).collect();
         w.build_repositories(seed)?;
         w.build_templates(seed)?;
         for t in &seed.target_groups {
             let tail = w.new_hex("target_group", 16);
-            let arn = format!(
-                "arn:aws:elasticloadbalancing:{}:{}:targetgroup/{}/{tail}",
-                w.region, w.account, t.name
-            );
+            let arn = format!("arn:aws:elasticloadbalancing:{}:{}:targetgroup/{}/{tail}", w.region, w.account, t.name);
             let group = TargetGroup {
                 arn: arn.clone(),
                 name: t.name.clone(),
@@ -72,8 +62,7 @@ impl World {
             w.target_groups.insert(arn, group);
         }
         for g in &seed.groups {
-            w.build_group(g)
-                .with_context(|| format!("groups: {}", g.name))?;
+            w.build_group(g).with_context(|| format!("groups: {}", g.name))?;
         }
         Ok(w)
     }
@@ -81,27 +70,18 @@ impl World {
     fn build_repositories(&mut self, seed: &Seed) -> Result<()> {
         let now = self.now;
         for r in &seed.repositories {
-            let row = Repository {
-                name: r.name.clone(),
-                created: now - 90 * 24 * HOUR,
-                ..Repository::default()
-            };
+            let row = Repository { name: r.name.clone(), created: now - 90 * 24 * HOUR, ..Repository::default() };
             self.repositories.insert(r.name.clone(), row);
             let count = r.images.len() as i64;
             for (at, image) in r.images.iter().enumerate() {
                 let pushed = now - (count - at as i64) * 36 * HOUR;
-                self.push_image(&r.name, image, pushed)
-                    .map_err(|e| anyhow::anyhow!("repositories: {e}"))?;
+                self.push_image(&r.name, image, pushed).map_err(|e| anyhow::anyhow!("repositories: {e}"))?;
             }
             let Some(repo) = self.repositories.get_mut(&r.name) else {
                 continue;
             };
             for (alias, tag) in &r.aliases {
-                let digest = repo
-                    .tags
-                    .get(tag)
-                    .cloned()
-                    .with_context(|| format!("repositories: aliases: no tag {tag:?}"))?;
+                let digest = repo.tags.get(tag).cloned().with_context(|| format!("repositories: aliases: no tag {tag:?}"))?;
                 repo.tags.insert(alias.clone(), digest);
             }
         }
@@ -130,16 +110,7 @@ impl World {
                     }
                 }
                 let description = v.description.clone();
-                versions.insert(
-                    number,
-                    Version {
-                        number,
-                        created,
-                        by: by.clone(),
-                        description,
-                        data,
-                    },
-                );
+                versions.insert(number, Version { number, created, by: by.clone(), description, data });
             }
             let id = format!("lt-0{}", self.new_hex("template", 16));
             let row = Template {
@@ -163,12 +134,8 @@ impl World {
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{digest:") {
-            let (name, tail) = after
-                .split_once("}}")
-                .context("templates: user_data: unclosed {{digest:")?;
-            let (repository, tag) = name
-                .rsplit_once(':')
-                .context("templates: user_data: {{digest:REPOSITORY:TAG}}")?;
+            let (name, tail) = after.split_once("}}").context("templates: user_data: unclosed {{digest:")?;
+            let (repository, tag) = name.rsplit_once(':').context("templates: user_data: {{digest:REPOSITORY:TAG}}")?;
             let digest = self
                 .repositories
                 .get(repository)
@@ -184,24 +151,12 @@ impl World {
 
     fn build_group(&mut self, g: &GroupSeed) -> Result<()> {
         if !(0 <= g.min && g.min <= g.desired && g.desired <= g.max) {
-            bail!(
-                "min, desired, max: {} <= {} <= {} does not hold",
-                g.min,
-                g.desired,
-                g.max
-            );
+            bail!("min, desired, max: {} <= {} <= {} does not hold", g.min, g.desired, g.max);
         }
         let spec = match (&g.template, &g.launch_configuration) {
             (Some(name), None) => {
-                let id = self
-                    .template_named(name)
-                    .map(|t| t.id.clone())
-                    .with_context(|| format!("template: no {name:?}"))?;
-                let template = TemplateRef {
-                    id,
-                    name: name.clone(),
-                    version: g.version.clone(),
-                };
+                let id = self.template_named(name).map(|t| t.id.clone()).with_context(|| format!("template: no {name:?}"))?;
+                let template = TemplateRef { id, name: name.clone(), version: g.version.clone() };
                 if g.mixed_types.is_empty() {
                     LaunchSpec::Template(template)
                 } else {
@@ -214,11 +169,7 @@ impl World {
                             node
                         })
                         .collect();
-                    LaunchSpec::Mixed {
-                        template,
-                        overrides,
-                        distribution: None,
-                    }
+                    LaunchSpec::Mixed { template, overrides, distribution: None }
                 }
             }
             (None, Some(name)) => LaunchSpec::Configuration(name.clone()),
@@ -226,29 +177,16 @@ impl World {
         };
         let mut arns = Vec::new();
         for name in &g.target_groups {
-            let arn = self
-                .target_groups
-                .values()
-                .find(|t| t.name == *name)
-                .map(|t| t.arn.clone());
+            let arn = self.target_groups.values().find(|t| t.name == *name).map(|t| t.arn.clone());
             arns.push(arn.with_context(|| format!("target_groups: no {name:?}"))?);
         }
         let start = self.now;
         let created = start - 30 * 24 * HOUR;
         let uuid = self.new_uuid("group");
-        let arn = format!(
-            "arn:aws:autoscaling:{}:{}:autoScalingGroup:{uuid}:autoScalingGroupName/{}",
-            self.region, self.account, g.name
-        );
+        let arn = format!("arn:aws:autoscaling:{}:{}:autoScalingGroup:{uuid}:autoScalingGroupName/{}", self.region, self.account, g.name);
         let scheduled = g.scheduled.iter().map(|s| {
-            let at = s
-                .start_in
-                .map(|t| start + t * 1000)
-                .or_else(|| schedule::next_run(s.recurrence.as_deref(), start));
-            let lag = self
-                .params
-                .scheduled_lag
-                .draw(self.seed, "scheduled", &s.name);
+            let at = s.start_in.map(|t| start + t * 1000).or_else(|| schedule::next_run(s.recurrence.as_deref(), start));
+            let lag = self.params.scheduled_lag.draw(self.seed, "scheduled", &s.name);
             Scheduled {
                 name: s.name.clone(),
                 start: at,
@@ -283,15 +221,7 @@ impl World {
             maintenance: g.maintenance,
             warm_pool: g.warm_pool.map(|min| ("Stopped".to_owned(), min)),
             suspended: g.suspended.iter().map(|p| (p.clone(), created)).collect(),
-            tags: g
-                .tags
-                .iter()
-                .map(|(k, v)| Tag {
-                    key: k.clone(),
-                    value: v.clone(),
-                    propagate: true,
-                })
-                .collect(),
+            tags: g.tags.iter().map(|(k, v)| Tag { key: k.clone(), value: v.clone(), propagate: true }).collect(),
             hooks: g
                 .hooks
                 .iter()
@@ -330,21 +260,12 @@ impl World {
             crate::clock::iso_seconds(self.now),
             n + 1
         );
-        let id = self
-            .launch(group, Why::Capacity, &cause)
-            .context("could not launch")?;
-        let times = self
-            .instances
-            .get(&id)
-            .map(|i| (i.running_at, i.pull_at, i.ready_at));
+        let id = self.launch(group, Why::Capacity, &cause).context("could not launch")?;
+        let times = self.instances.get(&id).map(|i| (i.running_at, i.pull_at, i.ready_at));
         let Some((running, pull, ready)) = times else {
             return Ok(());
         };
-        let activity = self
-            .instances
-            .get(&id)
-            .map(|i| i.activity.clone())
-            .unwrap_or_default();
+        let activity = self.instances.get(&id).map(|i| i.activity.clone()).unwrap_or_default();
         if let Some(i) = self.instances.get_mut(&id) {
             i.ec2 = Ec2State::Running;
             i.lifecycle = Lifecycle::InService;
@@ -358,23 +279,14 @@ impl World {
         self.now = pull.max(ready);
         self.boot(&id);
         for arn in arns {
-            let Some(t) = self
-                .target_groups
-                .get_mut(arn)
-                .and_then(|g| g.targets.get_mut(&id))
-            else {
+            let Some(t) = self.target_groups.get_mut(arn).and_then(|g| g.targets.get_mut(&id)) else {
                 continue;
             };
             t.health = Health::Healthy;
             t.since = t.first_check + 120_000;
             t.passes = 5;
         }
-        if self
-            .instances
-            .get(&id)
-            .is_some_and(|i| i.app.is_none() && i.template.is_some())
-            && !arns.is_empty()
-        {
+        if self.instances.get(&id).is_some_and(|i| i.app.is_none() && i.template.is_some()) && !arns.is_empty() {
             bail!("the user data of {group} starts no container: {id} cannot be healthy");
         }
         // A launch configuration has no user data here: its application just runs.

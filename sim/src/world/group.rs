@@ -21,11 +21,7 @@ pub(crate) struct TemplateRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LaunchSpec {
     Template(TemplateRef),
-    Mixed {
-        template: TemplateRef,
-        overrides: Vec<Node>,
-        distribution: Option<Node>,
-    },
+    Mixed { template: TemplateRef, overrides: Vec<Node>, distribution: Option<Node> },
     Configuration(String),
 }
 
@@ -40,10 +36,7 @@ impl LaunchSpec {
     /// Instance types this launches, where it overrides the template's.
     pub(crate) fn types(&self) -> Vec<&str> {
         match self {
-            Self::Mixed { overrides, .. } => overrides
-                .iter()
-                .filter_map(|o| o.text("InstanceType"))
-                .collect(),
+            Self::Mixed { overrides, .. } => overrides.iter().filter_map(|o| o.text("InstanceType")).collect(),
             _ => Vec::new(),
         }
     }
@@ -184,21 +177,10 @@ impl World {
     }
 
     /// Records a new activity and returns its id. History older than six weeks goes (aws-reference 4.2).
-    pub(crate) fn open_activity(
-        &mut self,
-        group: &str,
-        description: String,
-        cause: String,
-        status: &str,
-        az: &str,
-    ) -> String {
+    pub(crate) fn open_activity(&mut self, group: &str, description: String, cause: String, status: &str, az: &str) -> String {
         let id = self.new_uuid("activity");
         let now = self.now;
-        let subnet = self
-            .subnets
-            .iter()
-            .find(|s| s.zone == az)
-            .map_or("", |s| s.id.as_str());
+        let subnet = self.subnets.iter().find(|s| s.zone == az).map_or("", |s| s.id.as_str());
         let details = serde_json::json!({"Subnet ID": subnet, "Availability Zone": az}).to_string();
         if let Some(g) = self.groups.get_mut(group) {
             g.activities.retain(|a| now - a.start < 42 * 86_400_000);
@@ -218,14 +200,7 @@ impl World {
     }
 
     /// Moves an activity on; a final status sets its end.
-    pub(crate) fn set_activity(
-        &mut self,
-        group: &str,
-        id: &str,
-        status: &str,
-        progress: i64,
-        message: Option<String>,
-    ) {
+    pub(crate) fn set_activity(&mut self, group: &str, id: &str, status: &str, progress: i64, message: Option<String>) {
         let now = self.now;
         let Some(g) = self.groups.get_mut(group) else {
             return;

@@ -18,9 +18,7 @@ pub(super) fn maintenance(p: &Node) -> Result<Option<Option<(i64, i64)>>, ApiErr
     let max = read::int_in(node, "MaxHealthyPercentage", -1, 200)?;
     match (min, max) {
         (Some(-1), Some(-1)) => Ok(Some(None)),
-        (Some(min), Some(max)) if (100..=200).contains(&max) && max - min <= 100 && min >= 0 => {
-            Ok(Some(Some((min, max))))
-        }
+        (Some(min), Some(max)) if (100..=200).contains(&max) && max - min <= 100 && min >= 0 => Ok(Some(Some((min, max)))),
         _ => Err(ApiError::validation(
             "The InstanceMaintenancePolicy needs a MinHealthyPercentage of 0 to 100 and a MaxHealthyPercentage of 100 to 200 that differ by at most 100.",
         )),
@@ -50,19 +48,9 @@ pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let rebalance = read::flag(p, "CapacityRebalance")?;
     let maintenance = maintenance(p)?;
     let health = members::health_check(p)?;
-    let subnets = p.text("VPCZoneIdentifier").map(|t| {
-        t.split(',')
-            .map(|s| s.trim().to_owned())
-            .collect::<Vec<_>>()
-    });
-    if let Some(unknown) = subnets
-        .iter()
-        .flatten()
-        .find(|s| !w.subnets.iter().any(|have| have.id == **s))
-    {
-        return Err(ApiError::validation(format!(
-            "The subnet ID '{unknown}' does not exist"
-        )));
+    let subnets = p.text("VPCZoneIdentifier").map(|t| t.split(',').map(|s| s.trim().to_owned()).collect::<Vec<_>>());
+    if let Some(unknown) = subnets.iter().flatten().find(|s| !w.subnets.iter().any(|have| have.id == **s)) {
+        return Err(ApiError::validation(format!("The subnet ID '{unknown}' does not exist")));
     }
     let policies = members::termination_policies(p)?;
     let Some(g) = w.group_mut(&name) else {
@@ -93,13 +81,7 @@ pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     if !policies.is_empty() {
         g.termination_policies = policies;
     }
-    w.set_bounds(
-        &name,
-        min,
-        max,
-        desired,
-        "a user request update of AutoScalingGroup constraints",
-    );
+    w.set_bounds(&name, min, max, desired, "a user request update of AutoScalingGroup constraints");
     w.wake_group(&name, w.now);
     Ok(Fields::new())
 }
@@ -107,14 +89,10 @@ pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
 /// Min, max and desired in AWS's order of complaint.
 pub(super) fn bounds(min: i64, max: i64, desired: Option<i64>) -> Result<(), ApiError> {
     if min > max {
-        return Err(ApiError::validation(format!(
-            "Max bound, {max}, must be greater than or equal to min bound, {min}"
-        )));
+        return Err(ApiError::validation(format!("Max bound, {max}, must be greater than or equal to min bound, {min}")));
     }
     if let Some(desired) = desired.filter(|d| *d < min || *d > max) {
-        return Err(ApiError::validation(format!(
-            "Desired capacity:{desired} must be between the specified min size:{min} and max size:{max}"
-        )));
+        return Err(ApiError::validation(format!("Desired capacity:{desired} must be between the specified min size:{min} and max size:{max}")));
     }
     Ok(())
 }
@@ -129,35 +107,18 @@ pub(super) fn set_desired(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     };
     let honor = read::flag(p, "HonorCooldown")?.unwrap_or(false);
     if value > g.max {
-        return Err(ApiError::validation(format!(
-            "New SetDesiredCapacity value {value} is above max value {} for the AutoScalingGroup.",
-            g.max
-        )));
+        return Err(ApiError::validation(format!("New SetDesiredCapacity value {value} is above max value {} for the AutoScalingGroup.", g.max)));
     }
     if value < g.min {
-        return Err(ApiError::validation(format!(
-            "New SetDesiredCapacity value {value} is below min value {} for the AutoScalingGroup.",
-            g.min
-        )));
+        return Err(ApiError::validation(format!("New SetDesiredCapacity value {value} is below min value {} for the AutoScalingGroup.", g.min)));
     }
     if honor {
         let running = g.activities.iter().rev().find(|a| a.end.is_none());
         if let Some(a) = running {
-            return Err(ApiError::bad(
-                "ScalingActivityInProgress",
-                format!(
-                    "Scaling activity {} is in progress and blocks this action.",
-                    a.id
-                ),
-            ));
+            return Err(ApiError::bad("ScalingActivityInProgress", format!("Scaling activity {} is in progress and blocks this action.", a.id)));
         }
-        if g.last_end
-            .is_some_and(|end| end + g.cooldown * 1000 > w.now)
-        {
-            return Err(ApiError::bad(
-                "ScalingActivityInProgress",
-                "Scaling activities are blocked by the group's cooldown.",
-            ));
+        if g.last_end.is_some_and(|end| end + g.cooldown * 1000 > w.now) {
+            return Err(ApiError::bad("ScalingActivityInProgress", "Scaling activities are blocked by the group's cooldown."));
         }
     }
     let name = g.name.clone();

@@ -20,9 +20,7 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     if w.groups.contains_key(&name) {
         return Err(ApiError::bad(
             "AlreadyExists",
-            format!(
-                "AutoScalingGroup by this name already exists - A group with the name {name} already exists"
-            ),
+            format!("AutoScalingGroup by this name already exists - A group with the name {name} already exists"),
         ));
     }
     let Some(spec) = launch_spec::read(w, p)? else {
@@ -31,9 +29,7 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         ));
     };
     let missing = |what: &str| {
-        ApiError::validation(format!(
-            "1 validation error detected: Value null at '{what}' failed to satisfy constraint: Member must not be null"
-        ))
+        ApiError::validation(format!("1 validation error detected: Value null at '{what}' failed to satisfy constraint: Member must not be null"))
     };
     let min = read::int_in(p, "MinSize", 0, 10_000)?.ok_or_else(|| missing("minSize"))?;
     let max = read::int_in(p, "MaxSize", 0, 10_000)?.ok_or_else(|| missing("maxSize"))?;
@@ -43,34 +39,18 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         Some(text) => text.split(',').map(|s| s.trim().to_owned()).collect(),
         None => {
             let zones = p.texts("AvailabilityZones");
-            w.subnets
-                .iter()
-                .filter(|s| zones.contains(&s.zone))
-                .map(|s| s.id.clone())
-                .collect()
+            w.subnets.iter().filter(|s| zones.contains(&s.zone)).map(|s| s.id.clone()).collect()
         }
     };
     if subnets.is_empty() {
-        return Err(ApiError::validation(
-            "At least one Availability Zone or VPC Subnet is required.",
-        ));
+        return Err(ApiError::validation("At least one Availability Zone or VPC Subnet is required."));
     }
-    if let Some(unknown) = subnets
-        .iter()
-        .find(|s| !w.subnets.iter().any(|have| have.id == **s))
-    {
-        return Err(ApiError::validation(format!(
-            "The subnet ID '{unknown}' does not exist"
-        )));
+    if let Some(unknown) = subnets.iter().find(|s| !w.subnets.iter().any(|have| have.id == **s)) {
+        return Err(ApiError::validation(format!("The subnet ID '{unknown}' does not exist")));
     }
     let target_groups = p.texts("TargetGroupARNs");
-    if let Some(unknown) = target_groups
-        .iter()
-        .find(|arn| !w.target_groups.contains_key(*arn))
-    {
-        return Err(ApiError::validation(format!(
-            "Provided Target Groups may not be valid. Please ensure they exist and try again. ({unknown})"
-        )));
+    if let Some(unknown) = target_groups.iter().find(|arn| !w.target_groups.contains_key(*arn)) {
+        return Err(ApiError::validation(format!("Provided Target Groups may not be valid. Please ensure they exist and try again. ({unknown})")));
     }
     let grace = read::int_in(p, "HealthCheckGracePeriod", 0, i64::MAX)?.unwrap_or(0);
     let cooldown = read::int_in(p, "DefaultCooldown", 0, i64::MAX)?.unwrap_or(300);
@@ -91,10 +71,7 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let policies = members::termination_policies(p)?;
     let health_check = members::health_check(p)?.unwrap_or_else(|| "EC2".into());
     let uuid = w.new_uuid("group");
-    let arn = format!(
-        "arn:aws:autoscaling:{}:{}:autoScalingGroup:{uuid}:autoScalingGroupName/{name}",
-        w.region, w.account
-    );
+    let arn = format!("arn:aws:autoscaling:{}:{}:autoScalingGroup:{uuid}:autoScalingGroupName/{name}", w.region, w.account);
     let wanted = desired.unwrap_or(min);
     let group = Group {
         name: name.clone(),
@@ -111,11 +88,7 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         attached: BTreeSet::new(),
         health_check,
         grace,
-        termination_policies: if policies.is_empty() {
-            vec!["Default".into()]
-        } else {
-            policies
-        },
+        termination_policies: if policies.is_empty() { vec!["Default".into()] } else { policies },
         protect_new,
         max_lifetime: lifetime,
         capacity_rebalance,
@@ -135,9 +108,7 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         last_end: None,
     };
     w.groups.insert(name.clone(), group);
-    let cause = format!(
-        "a user request created an AutoScalingGroup changing the desired capacity from 0 to {wanted}."
-    );
+    let cause = format!("a user request created an AutoScalingGroup changing the desired capacity from 0 to {wanted}.");
     w.set_desired(&name, wanted, cause);
     Ok(Fields::new())
 }

@@ -27,23 +27,14 @@ pub(super) fn groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
         .filter(|g| filters.iter().all(|(name, values)| fits(g, name, values)))
         .collect();
     let (rows, next) = paged(p, rows, 50, 100)?;
-    Ok(Fields::new()
-        .members(
-            "AutoScalingGroups",
-            rows.into_iter().map(|g| one(w, g, include)),
-        )
-        .opt("NextToken", next))
+    Ok(Fields::new().members("AutoScalingGroups", rows.into_iter().map(|g| one(w, g, include))).opt("NextToken", next))
 }
 
 fn fits(g: &Group, name: &str, values: &[String]) -> bool {
     match name {
         "tag-key" => g.tags.iter().any(|t| values.contains(&t.key)),
         "tag-value" => g.tags.iter().any(|t| values.contains(&t.value)),
-        _ => name.strip_prefix("tag:").is_some_and(|key| {
-            g.tags
-                .iter()
-                .any(|t| t.key == key && values.contains(&t.value))
-        }),
+        _ => name.strip_prefix("tag:").is_some_and(|key| g.tags.iter().any(|t| t.key == key && values.contains(&t.value))),
     }
 }
 
@@ -53,9 +44,7 @@ fn one(w: &World, g: &Group, include: bool) -> Fields {
         other => other,
     };
     let zones: Vec<String> = w.zones(g).into_iter().map(|(zone, _)| zone).collect();
-    let mut out = Fields::new()
-        .set("AutoScalingGroupName", &g.name)
-        .set("AutoScalingGroupARN", &g.arn);
+    let mut out = Fields::new().set("AutoScalingGroupName", &g.name).set("AutoScalingGroupARN", &g.arn);
     out = launch_spec::write(out, &g.spec)
         .set("MinSize", g.min)
         .set("MaxSize", g.max)
@@ -67,19 +56,14 @@ fn one(w: &World, g: &Group, include: bool) -> Fields {
         .set("HealthCheckType", health)
         .set("HealthCheckGracePeriod", g.grace);
     if include {
-        out = out.members(
-            "Instances",
-            w.members(g).into_iter().map(|i| instance(i, false)),
-        );
+        out = out.members("Instances", w.members(g).into_iter().map(|i| instance(i, false)));
     }
     out = out
         .set("CreatedTime", iso(g.created))
         .members(
             "SuspendedProcesses",
             g.suspended.iter().map(|(process, at)| {
-                Fields::new()
-                    .set("ProcessName", process)
-                    .set("SuspensionReason", format!("User suspended at {}", crate::clock::iso_seconds(*at)))
+                Fields::new().set("ProcessName", process).set("SuspensionReason", format!("User suspended at {}", crate::clock::iso_seconds(*at)))
             }),
         )
         .set("VPCZoneIdentifier", g.subnets.join(","))
@@ -105,25 +89,13 @@ fn one(w: &World, g: &Group, include: bool) -> Fields {
         .opt("CapacityRebalance", g.capacity_rebalance)
         .opt("DefaultInstanceWarmup", g.warmup);
     if let Some((state, min)) = &g.warm_pool {
-        out = out
-            .set(
-                "WarmPoolConfiguration",
-                Fields::new().set("MinSize", *min).set("PoolState", state),
-            )
-            .set("WarmPoolSize", 0i64);
+        out = out.set("WarmPoolConfiguration", Fields::new().set("MinSize", *min).set("PoolState", state)).set("WarmPoolSize", 0i64);
     }
     if let Some((min, max)) = g.maintenance {
-        let policy = Fields::new()
-            .set("MinHealthyPercentage", min)
-            .set("MaxHealthyPercentage", max);
+        let policy = Fields::new().set("MinHealthyPercentage", min).set("MaxHealthyPercentage", max);
         out = out.set("InstanceMaintenancePolicy", policy);
     }
-    out.members(
-        "TrafficSources",
-        g.target_groups
-            .iter()
-            .map(|arn| Fields::new().set("Identifier", arn).set("Type", "elbv2")),
-    )
+    out.members("TrafficSources", g.target_groups.iter().map(|arn| Fields::new().set("Identifier", arn).set("Type", "elbv2")))
 }
 
 /// An instance of a group; with its group's name in DescribeAutoScalingInstances, whose health is upper case.
@@ -134,26 +106,16 @@ fn instance(i: &Instance, alone: bool) -> Fields {
         (true, false) => "HEALTHY",
         (true, true) => "UNHEALTHY",
     };
-    let mut out = Fields::new()
-        .set("InstanceId", &i.id)
-        .set("InstanceType", &i.kind);
+    let mut out = Fields::new().set("InstanceId", &i.id).set("InstanceType", &i.kind);
     if alone {
         out = out.set("AutoScalingGroupName", &i.group);
     }
-    out = out
-        .set("AvailabilityZone", &i.az)
-        .set("LifecycleState", i.lifecycle.name())
-        .set("HealthStatus", health);
+    out = out.set("AvailabilityZone", &i.az).set("LifecycleState", i.lifecycle.name()).set("HealthStatus", health);
     if let Some((id, name, version)) = &i.template {
-        let template = Fields::new()
-            .set("LaunchTemplateId", id)
-            .set("LaunchTemplateName", name)
-            .set("Version", *version);
+        let template = Fields::new().set("LaunchTemplateId", id).set("LaunchTemplateName", name).set("Version", *version);
         out = out.set("LaunchTemplate", template);
     }
-    out = out
-        .opt("LaunchConfigurationName", i.configuration.as_ref())
-        .set("ProtectedFromScaleIn", i.protected);
+    out = out.opt("LaunchConfigurationName", i.configuration.as_ref()).set("ProtectedFromScaleIn", i.protected);
     if !alone {
         out = out.set("ImageId", &i.ami);
     }
@@ -162,19 +124,9 @@ fn instance(i: &Instance, alone: bool) -> Fields {
 
 pub(super) fn instances(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let ids = at_most(p, "InstanceIds", 50)?;
-    let rows: Vec<&Instance> = w
-        .groups
-        .values()
-        .flat_map(|g| w.members(g))
-        .filter(|i| ids.is_empty() || ids.contains(&i.id))
-        .collect();
+    let rows: Vec<&Instance> = w.groups.values().flat_map(|g| w.members(g)).filter(|i| ids.is_empty() || ids.contains(&i.id)).collect();
     let (rows, next) = paged(p, rows, 50, 50)?;
-    Ok(Fields::new()
-        .members(
-            "AutoScalingInstances",
-            rows.into_iter().map(|i| instance(i, true)),
-        )
-        .opt("NextToken", next))
+    Ok(Fields::new().members("AutoScalingInstances", rows.into_iter().map(|i| instance(i, true))).opt("NextToken", next))
 }
 
 /// One scaling activity (aws-reference 4.2).
@@ -230,35 +182,20 @@ pub(super) fn activities(w: &World, p: &Node) -> Result<Fields, ApiError> {
     // Newest first, those in progress before all (aws-reference 2.5).
     rows.sort_by_key(|(_, a)| (a.end.is_some(), std::cmp::Reverse(a.start)));
     let (rows, next) = paged(p, rows, 100, 100)?;
-    Ok(Fields::new()
-        .members("Activities", rows.into_iter().map(|(g, a)| activity(g, a)))
-        .opt("NextToken", next))
+    Ok(Fields::new().members("Activities", rows.into_iter().map(|(g, a)| activity(g, a))).opt("NextToken", next))
 }
 
 /// `InService` once one instance has passed a check, `Added` before (aws-reference 3).
 fn attachment(g: &Group, arn: &str) -> &'static str {
-    if g.attached.contains(arn) {
-        "InService"
-    } else {
-        "Added"
-    }
+    if g.attached.contains(arn) { "InService" } else { "Added" }
 }
 
 pub(super) fn target_groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let g = super::group(w, p)?;
-    let rows: Vec<Fields> = g
-        .target_groups
-        .iter()
-        .map(|arn| {
-            Fields::new()
-                .set("LoadBalancerTargetGroupARN", arn)
-                .set("State", attachment(g, arn))
-        })
-        .collect();
+    let rows: Vec<Fields> =
+        g.target_groups.iter().map(|arn| Fields::new().set("LoadBalancerTargetGroupARN", arn).set("State", attachment(g, arn))).collect();
     let (rows, next) = paged(p, rows, 100, 100)?;
-    Ok(Fields::new()
-        .members("LoadBalancerTargetGroups", rows)
-        .opt("NextToken", next))
+    Ok(Fields::new().members("LoadBalancerTargetGroups", rows).opt("NextToken", next))
 }
 
 pub(super) fn traffic_sources(w: &World, p: &Node) -> Result<Fields, ApiError> {
@@ -271,27 +208,17 @@ pub(super) fn traffic_sources(w: &World, p: &Node) -> Result<Fields, ApiError> {
         .target_groups
         .iter()
         .filter(|_| asked.is_none_or(|t| t == "elbv2"))
-        .map(|arn| {
-            Fields::new()
-                .set("Identifier", arn)
-                .set("State", attachment(g, arn))
-                .set("Type", "elbv2")
-        })
+        .map(|arn| Fields::new().set("Identifier", arn).set("State", attachment(g, arn)).set("Type", "elbv2"))
         .collect();
     let (rows, next) = paged(p, rows, 50, 50)?;
-    Ok(Fields::new()
-        .members("TrafficSources", rows)
-        .opt("NextToken", next))
+    Ok(Fields::new().members("TrafficSources", rows).opt("NextToken", next))
 }
 
 pub(super) fn warm_pool(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let g = super::group(w, p)?;
     let mut out = Fields::new();
     if let Some((state, min)) = &g.warm_pool {
-        out = out.set(
-            "WarmPoolConfiguration",
-            Fields::new().set("MinSize", *min).set("PoolState", state),
-        );
+        out = out.set("WarmPoolConfiguration", Fields::new().set("MinSize", *min).set("PoolState", state));
     }
     let (rows, next) = paged(p, Vec::<Fields>::new(), 50, 50)?;
     Ok(out.members("Instances", rows).opt("NextToken", next))

@@ -28,13 +28,7 @@ pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
             Fields::new()
                 .set("AutoScalingGroupName", &g.name)
                 .set("ScheduledActionName", &s.name)
-                .set(
-                    "ScheduledActionARN",
-                    g.arn
-                        .replace("autoScalingGroup:", "scheduledUpdateGroupAction:")
-                        + ":scheduledActionName/"
-                        + &s.name,
-                )
+                .set("ScheduledActionARN", g.arn.replace("autoScalingGroup:", "scheduledUpdateGroupAction:") + ":scheduledActionName/" + &s.name)
                 .opt("Time", s.start.map(iso))
                 .opt("StartTime", s.start.map(iso))
                 .opt("EndTime", s.end.map(iso))
@@ -46,29 +40,20 @@ pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
         })
         .collect();
     let (rows, next) = paged(p, rows, 50, 100)?;
-    Ok(Fields::new()
-        .members("ScheduledUpdateGroupActions", rows)
-        .opt("NextToken", next))
+    Ok(Fields::new().members("ScheduledUpdateGroupActions", rows).opt("NextToken", next))
 }
 
 pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let name = group(w, p)?.name.clone();
     let action = read::need(p, "ScheduledActionName")?.to_owned();
-    let (min, max) = (
-        read::int_in(p, "MinSize", 0, 10_000)?,
-        read::int_in(p, "MaxSize", 0, 10_000)?,
-    );
+    let (min, max) = (read::int_in(p, "MinSize", 0, 10_000)?, read::int_in(p, "MaxSize", 0, 10_000)?);
     let desired = read::int_in(p, "DesiredCapacity", 0, 10_000)?;
     if min.is_none() && max.is_none() && desired.is_none() {
-        return Err(ApiError::validation(
-            "At least one of MinSize, MaxSize or DesiredCapacity must be specified",
-        ));
+        return Err(ApiError::validation("At least one of MinSize, MaxSize or DesiredCapacity must be specified"));
     }
     let recurrence = p.text("Recurrence").map(str::to_owned);
     if let Some(text) = recurrence.as_deref().filter(|t| !schedule::is_cron(t)) {
-        return Err(ApiError::validation(format!(
-            "Given recurrence string: {text} is invalid"
-        )));
+        return Err(ApiError::validation(format!("Given recurrence string: {text} is invalid")));
     }
     let start = read::time(p, "StartTime")?.or(read::time(p, "Time")?);
     let now = w.now;
@@ -77,15 +62,10 @@ pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     }
     let start = start.or_else(|| schedule::next_run(recurrence.as_deref(), now));
     let Some(start) = start else {
-        return Err(ApiError::validation(
-            "Either a StartTime or a Recurrence must be specified",
-        ));
+        return Err(ApiError::validation("Either a StartTime or a Recurrence must be specified"));
     };
     let end = read::time(p, "EndTime")?;
-    let lag = w
-        .params
-        .scheduled_lag
-        .draw(w.seed, "scheduled", &format!("{action}/{start}"));
+    let lag = w.params.scheduled_lag.draw(w.seed, "scheduled", &format!("{action}/{start}"));
     let row = Scheduled {
         name: action.clone(),
         start: Some(start),
@@ -99,10 +79,7 @@ pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     };
     if let Some(g) = w.group_mut(&name) {
         if g.scheduled.len() >= 125 {
-            return Err(ApiError::bad(
-                "LimitExceeded",
-                "Scheduled action limit exceeded for this group",
-            ));
+            return Err(ApiError::bad("LimitExceeded", "Scheduled action limit exceeded for this group"));
         }
         g.scheduled.retain(|s| s.name != action);
         g.scheduled.push(row);
@@ -118,9 +95,7 @@ pub(super) fn delete(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         return Ok(Fields::new());
     };
     if !g.scheduled.iter().any(|s| s.name == action) {
-        return Err(ApiError::validation(format!(
-            "Scheduled action name not found - {action}"
-        )));
+        return Err(ApiError::validation(format!("Scheduled action name not found - {action}")));
     }
     g.scheduled.retain(|s| s.name != action);
     Ok(Fields::new())

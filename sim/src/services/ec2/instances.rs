@@ -23,27 +23,14 @@ fn named(w: &World, p: &Node) -> Result<Vec<String>, ApiError> {
     for id in &ids {
         let digits = id.strip_prefix("i-").unwrap_or_default();
         if !matches!(digits.len(), 8 | 17) || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(ApiError::bad(
-                "InvalidInstanceID.Malformed",
-                format!("Invalid id: \"{id}\""),
-            ));
+            return Err(ApiError::bad("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"")));
         }
     }
-    let missing: Vec<&str> = ids
-        .iter()
-        .filter(|id| !w.instances.contains_key(*id))
-        .map(String::as_str)
-        .collect();
+    let missing: Vec<&str> = ids.iter().filter(|id| !w.instances.contains_key(*id)).map(String::as_str).collect();
     match missing.as_slice() {
         [] => Ok(ids),
-        [one] => Err(ApiError::bad(
-            "InvalidInstanceID.NotFound",
-            format!("The instance ID '{one}' does not exist"),
-        )),
-        many => Err(ApiError::bad(
-            "InvalidInstanceID.NotFound",
-            format!("The instance IDs '{}' do not exist", many.join(", ")),
-        )),
+        [one] => Err(ApiError::bad("InvalidInstanceID.NotFound", format!("The instance ID '{one}' does not exist"))),
+        many => Err(ApiError::bad("InvalidInstanceID.NotFound", format!("The instance IDs '{}' do not exist", many.join(", ")))),
     }
 }
 
@@ -82,18 +69,11 @@ fn keep(w: &World, i: &Instance, filters: &[Filter]) -> bool {
 pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let ids = named(w, p)?;
     if !ids.is_empty() && p.text("MaxResults").is_some() {
-        return Err(ApiError::bad(
-            "InvalidParameterCombination",
-            "The parameter instancesSet cannot be used with the parameter maxResults",
-        ));
+        return Err(ApiError::bad("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults"));
     }
     let filters = filters(p, FILTERS)?;
     let mut rows = Vec::new();
-    for i in w
-        .instances
-        .values()
-        .filter(|i| ids.is_empty() || ids.contains(&i.id))
-    {
+    for i in w.instances.values().filter(|i| ids.is_empty() || ids.contains(&i.id)) {
         if keep(w, i, &filters) {
             rows.push(i);
         }
@@ -107,9 +87,7 @@ pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
             .items("instancesSet", [one(w, i)])
             .set("requesterId", "940372691376")
     });
-    Ok(Fields::new()
-        .items("reservationSet", sets)
-        .opt("nextToken", next))
+    Ok(Fields::new().items("reservationSet", sets).opt("nextToken", next))
 }
 
 fn state(s: Ec2State) -> Fields {
@@ -118,18 +96,9 @@ fn state(s: Ec2State) -> Fields {
 
 fn one(w: &World, i: &Instance) -> Fields {
     let alive = i.ec2 != Ec2State::Terminated;
-    let dns = format!(
-        "ip-{}.{}.compute.internal",
-        i.ip.replace('.', "-"),
-        w.region
-    );
+    let dns = format!("ip-{}.{}.compute.internal", i.ip.replace('.', "-"), w.region);
     let detailed = i.data.text("Monitoring.Enabled") == Some("true");
-    let option = |name: &str, default: &str| {
-        i.data
-            .text(&format!("MetadataOptions.{name}"))
-            .unwrap_or(default)
-            .to_owned()
-    };
+    let option = |name: &str, default: &str| i.data.text(&format!("MetadataOptions.{name}")).unwrap_or(default).to_owned();
     let mut out = Fields::new()
         .set("instanceId", &i.id)
         .set("imageId", &i.ami)
@@ -141,80 +110,36 @@ fn one(w: &World, i: &Instance) -> Fields {
         .items("productCodes", Vec::<Fields>::new())
         .set("instanceType", &i.kind)
         .set("launchTime", iso(i.launched_at))
-        .set(
-            "placement",
-            Fields::new()
-                .set("availabilityZone", &i.az)
-                .set("groupName", "")
-                .set("tenancy", "default"),
-        )
-        .set(
-            "monitoring",
-            Fields::new().set("state", if detailed { "enabled" } else { "disabled" }),
-        );
+        .set("placement", Fields::new().set("availabilityZone", &i.az).set("groupName", "").set("tenancy", "default"))
+        .set("monitoring", Fields::new().set("state", if detailed { "enabled" } else { "disabled" }));
     if alive {
-        out = out
-            .set("subnetId", &i.subnet)
-            .set("vpcId", &w.vpc)
-            .set("privateIpAddress", &i.ip);
+        out = out.set("subnetId", &i.subnet).set("vpcId", &w.vpc).set("privateIpAddress", &i.ip);
     }
     let groups = i.data.texts("SecurityGroupId");
     out = out
-        .items(
-            "groupSet",
-            groups
-                .iter()
-                .map(|id| Fields::new().set("groupId", id).set("groupName", "app")),
-        )
+        .items("groupSet", groups.iter().map(|id| Fields::new().set("groupId", id).set("groupName", "app")))
         .set("architecture", "x86_64")
         .set("rootDeviceType", "ebs")
         .set("rootDeviceName", "/dev/xvda")
         .items("blockDeviceMapping", Vec::<Fields>::new())
         .set("virtualizationType", "hvm")
         .set("clientToken", i.activity.as_str())
-        .items(
-            "tagSet",
-            tag_set(i.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()))),
-        )
+        .items("tagSet", tag_set(i.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()))))
         .set("hypervisor", "xen")
-        .set(
-            "ebsOptimized",
-            i.data.text("EbsOptimized").unwrap_or("false"),
-        );
+        .set("ebsOptimized", i.data.text("EbsOptimized").unwrap_or("false"));
     if let Some(profile) = i.data.at("IamInstanceProfile") {
-        let arn = profile.text("Arn").map(str::to_owned).unwrap_or_else(|| {
-            format!(
-                "arn:aws:iam::{}:instance-profile/{}",
-                w.account,
-                profile.text("Name").unwrap_or_default()
-            )
-        });
-        let id = format!(
-            "AIPA{}",
-            crate::rng::hex(w.seed, "profile", &arn, 17).to_uppercase()
-        );
-        out = out.set(
-            "iamInstanceProfile",
-            Fields::new().set("arn", arn).set("id", id),
-        );
+        let arn = profile
+            .text("Arn")
+            .map(str::to_owned)
+            .unwrap_or_else(|| format!("arn:aws:iam::{}:instance-profile/{}", w.account, profile.text("Name").unwrap_or_default()));
+        let id = format!("AIPA{}", crate::rng::hex(w.seed, "profile", &arn, 17).to_uppercase());
+        out = out.set("iamInstanceProfile", Fields::new().set("arn", arn).set("id", id));
     }
     if let Some((code, text)) = &i.state_reason {
-        let at = i
-            .shutdown_at
-            .map(crate::clock::iso_seconds)
-            .unwrap_or_default();
+        let at = i.shutdown_at.map(crate::clock::iso_seconds).unwrap_or_default();
         out = out
-            .set(
-                "reason",
-                format!(
-                    "User initiated ({})",
-                    at.replace('T', " ").replace('Z', " GMT")
-                ),
-            )
-            .set(
-                "stateReason",
-                Fields::new().set("code", code).set("message", text),
-            );
+            .set("reason", format!("User initiated ({})", at.replace('T', " ").replace('Z', " GMT")))
+            .set("stateReason", Fields::new().set("code", code).set("message", text));
     } else {
         out = out.set("reason", "");
     }
@@ -223,41 +148,25 @@ fn one(w: &World, i: &Instance) -> Fields {
         Fields::new()
             .set("state", "applied")
             .set("httpTokens", option("HttpTokens", "required"))
-            .set(
-                "httpPutResponseHopLimit",
-                option("HttpPutResponseHopLimit", "2"),
-            )
+            .set("httpPutResponseHopLimit", option("HttpPutResponseHopLimit", "2"))
             .set("httpEndpoint", option("HttpEndpoint", "enabled"))
             .set("httpProtocolIpv6", option("HttpProtocolIpv6", "disabled"))
-            .set(
-                "instanceMetadataTags",
-                option("InstanceMetadataTags", "disabled"),
-            ),
+            .set("instanceMetadataTags", option("InstanceMetadataTags", "disabled")),
     )
 }
 
 pub(super) fn status(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let ids = named(w, p)?;
     if ids.len() > 100 {
-        return Err(ApiError::bad(
-            "InvalidParameterValue",
-            "At most 100 instance ids can be named",
-        ));
+        return Err(ApiError::bad("InvalidParameterValue", "At most 100 instance ids can be named"));
     }
     if !ids.is_empty() && p.text("MaxResults").is_some() {
-        return Err(ApiError::bad(
-            "InvalidParameterCombination",
-            "The parameter instancesSet cannot be used with the parameter maxResults",
-        ));
+        return Err(ApiError::bad("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults"));
     }
     let all = p.text("IncludeAllInstances") == Some("true");
     let filters = filters(p, FILTERS)?;
     let mut rows = Vec::new();
-    for i in w
-        .instances
-        .values()
-        .filter(|i| ids.is_empty() || ids.contains(&i.id))
-    {
+    for i in w.instances.values().filter(|i| ids.is_empty() || ids.contains(&i.id)) {
         if (all || i.ec2 == Ec2State::Running) && keep(w, i, &filters) {
             rows.push(i);
         }
@@ -271,16 +180,7 @@ pub(super) fn status(w: &World, p: &Node) -> Result<Fields, ApiError> {
         };
         let check = || {
             let out = Fields::new().set("status", status);
-            if detail.is_empty() {
-                out
-            } else {
-                out.items(
-                    "details",
-                    [Fields::new()
-                        .set("name", "reachability")
-                        .set("status", detail)],
-                )
-            }
+            if detail.is_empty() { out } else { out.items("details", [Fields::new().set("name", "reachability").set("status", detail)]) }
         };
         Fields::new()
             .set("instanceId", &i.id)
@@ -290,32 +190,18 @@ pub(super) fn status(w: &World, p: &Node) -> Result<Fields, ApiError> {
             .set("instanceStatus", check())
             .set("attachedEbsStatus", check())
     });
-    Ok(Fields::new()
-        .items("instanceStatusSet", rows)
-        .opt("nextToken", next))
+    Ok(Fields::new().items("instanceStatusSet", rows).opt("nextToken", next))
 }
 
 pub(super) fn console(w: &World, p: &Node) -> Result<Fields, ApiError> {
     if p.texts("InstanceId").is_empty() && p.text("InstanceId").is_none() {
-        return Err(ApiError::bad(
-            "MissingParameter",
-            "The request must contain the parameter InstanceId",
-        ));
+        return Err(ApiError::bad("MissingParameter", "The request must contain the parameter InstanceId"));
     }
     let id = p.text("InstanceId").unwrap_or_default();
     let Some(i) = w.instances.get(id) else {
-        return Err(ApiError::bad(
-            "InvalidInstanceID.NotFound",
-            format!("The instance ID '{id}' does not exist"),
-        ));
+        return Err(ApiError::bad("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist")));
     };
     let text = i.console_text(w.now);
-    let out = Fields::new()
-        .set("instanceId", id)
-        .set("timestamp", iso(w.now));
-    Ok(if text.is_empty() {
-        out
-    } else {
-        out.set("output", STANDARD.encode(text))
-    })
+    let out = Fields::new().set("instanceId", id).set("timestamp", iso(w.now));
+    Ok(if text.is_empty() { out } else { out.set("output", STANDARD.encode(text)) })
 }

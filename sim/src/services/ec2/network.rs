@@ -220,10 +220,8 @@ pub(super) fn vpcs(w: &World, p: &Node) -> Result<Fields, ApiError> {
             };
             vec![value]
         });
-    let block = Fields::new()
-        .set("associationId", &association)
-        .set("cidrBlock", CIDR)
-        .set("cidrBlockState", Fields::new().set("state", "associated"));
+    let block =
+        Fields::new().set("associationId", &association).set("cidrBlock", CIDR).set("cidrBlockState", Fields::new().set("state", "associated"));
     let row = Fields::new()
         .set("ownerId", &w.account)
         .set("instanceTenancy", "default")

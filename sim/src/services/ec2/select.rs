@@ -10,11 +10,7 @@ pub(super) type Filter = (String, Vec<String>);
 
 /// The filters of a request. `known` are the operation's names; `tag:` among them stands for `tag:KEY` of any key.
 pub(super) fn filters(p: &Node, known: &[&str]) -> Result<Vec<Filter>, ApiError> {
-    let rows: Vec<Filter> = p
-        .list("Filter")
-        .iter()
-        .map(|f| (f.text("Name").unwrap_or_default().to_owned(), f.texts("Value")))
-        .collect();
+    let rows: Vec<Filter> = p.list("Filter").iter().map(|f| (f.text("Name").unwrap_or_default().to_owned(), f.texts("Value"))).collect();
     let fine = |name: &str| known.contains(&name) && name != "tag:" || known.contains(&"tag:") && name.len() > 4 && name.starts_with("tag:");
     match rows.iter().find(|(name, _)| !fine(name)) {
         Some((name, _)) => Err(invalid("InvalidParameterValue", format!("The filter '{name}' is invalid"))),

@@ -18,52 +18,32 @@ use crate::{
 };
 
 pub(super) fn missing(name: &str) -> ApiError {
-    ApiError::bad(
-        "MissingParameter",
-        format!("The request must contain the parameter {name}"),
-    )
+    ApiError::bad("MissingParameter", format!("The request must contain the parameter {name}"))
 }
 
 pub(super) fn no_id(id: &str) -> ApiError {
-    ApiError::bad(
-        "InvalidLaunchTemplateId.NotFound",
-        format!("The specified launch template, with template ID {id}, does not exist."),
-    )
+    ApiError::bad("InvalidLaunchTemplateId.NotFound", format!("The specified launch template, with template ID {id}, does not exist."))
 }
 
 pub(super) fn no_name(name: &str) -> ApiError {
-    ApiError::bad(
-        "InvalidLaunchTemplateName.NotFoundException",
-        format!("The specified launch template, with template name {name}, does not exist."),
-    )
+    ApiError::bad("InvalidLaunchTemplateName.NotFoundException", format!("The specified launch template, with template name {name}, does not exist."))
 }
 
 pub(super) fn no_version(version: &str, t: &Template) -> ApiError {
     ApiError::bad(
         "InvalidLaunchTemplateId.VersionNotFound",
-        format!(
-            "Could not find the specified version {version} for the launch template with ID {}.",
-            t.id
-        ),
+        format!("Could not find the specified version {version} for the launch template with ID {}.", t.id),
     )
 }
 
 /// Id of the template named by id xor name.
 pub(super) fn find(w: &World, p: &Node) -> Result<String, ApiError> {
     match (p.text("LaunchTemplateId"), p.text("LaunchTemplateName")) {
-        (Some(_), Some(_)) => Err(ApiError::bad(
-            "InvalidParameterCombination",
-            "The parameters launchTemplateId and launchTemplateName cannot be specified together",
-        )),
-        (Some(id), None) => w
-            .templates
-            .get(id)
-            .map(|t| t.id.clone())
-            .ok_or_else(|| no_id(id)),
-        (None, Some(name)) => w
-            .template_named(name)
-            .map(|t| t.id.clone())
-            .ok_or_else(|| no_name(name)),
+        (Some(_), Some(_)) => {
+            Err(ApiError::bad("InvalidParameterCombination", "The parameters launchTemplateId and launchTemplateName cannot be specified together"))
+        }
+        (Some(id), None) => w.templates.get(id).map(|t| t.id.clone()).ok_or_else(|| no_id(id)),
+        (None, Some(name)) => w.template_named(name).map(|t| t.id.clone()).ok_or_else(|| no_name(name)),
         (None, None) => Err(missing("LaunchTemplateId or LaunchTemplateName")),
     }
 }
@@ -75,17 +55,11 @@ pub(super) fn one(t: &Template) -> Fields {
         .set("createTime", iso(t.created))
         .set("createdBy", &t.by)
         .set("defaultVersionNumber", t.default)
-        .set(
-            "latestVersionNumber",
-            t.versions.keys().next_back().copied().unwrap_or(t.latest),
-        );
+        .set("latestVersionNumber", t.versions.keys().next_back().copied().unwrap_or(t.latest));
     if t.tags.is_empty() {
         return out;
     }
-    out.items(
-        "tagSet",
-        tag_set(t.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()))),
-    )
+    out.items("tagSet", tag_set(t.tags.iter().map(|(k, v)| (k.as_str(), v.as_str()))))
 }
 
 pub(super) fn version(t: &Template, v: &Version) -> Fields {
@@ -111,28 +85,17 @@ fn fingerprint(p: &Node) -> String {
 fn replay(t: &Template, token: &str, print: &str) -> Result<Option<u64>, ApiError> {
     match t.tokens.get(token) {
         Some((old, number)) if old == print => Ok(Some(*number)),
-        Some(_) => Err(ApiError::bad(
-            "IdempotentParameterMismatch",
-            "Client token already used before with a different set of parameters.",
-        )),
+        Some(_) => Err(ApiError::bad("IdempotentParameterMismatch", "Client token already used before with a different set of parameters.")),
         None => Ok(None),
     }
 }
 
 pub(super) fn create(w: &mut World, p: &Node, who: &Principal) -> Result<Fields, ApiError> {
-    let name = p
-        .text("LaunchTemplateName")
-        .ok_or_else(|| missing("LaunchTemplateName"))?
-        .to_owned();
-    let sent = p
-        .at("LaunchTemplateData")
-        .ok_or_else(|| missing("LaunchTemplateData"))?;
+    let name = p.text("LaunchTemplateName").ok_or_else(|| missing("LaunchTemplateName"))?.to_owned();
+    let sent = p.at("LaunchTemplateData").ok_or_else(|| missing("LaunchTemplateData"))?;
     let fine = |c: char| c.is_ascii_alphanumeric() || "().-/_".contains(c);
     if !(3..=128).contains(&name.len()) || !name.chars().all(fine) {
-        return Err(ApiError::bad(
-            "InvalidLaunchTemplateName.MalformedException",
-            format!("The launch template name {name} is malformed."),
-        ));
+        return Err(ApiError::bad("InvalidLaunchTemplateName.MalformedException", format!("The launch template name {name} is malformed.")));
     }
     data::check(sent)?;
     let print = fingerprint(p);
@@ -143,30 +106,17 @@ pub(super) fn create(w: &mut World, p: &Node, who: &Principal) -> Result<Fields,
         {
             return Ok(Fields::new().set("launchTemplate", one(t)));
         }
-        return Err(ApiError::bad(
-            "InvalidLaunchTemplateName.AlreadyExistsException",
-            format!("Launch template name already in use: {name}"),
-        ));
+        return Err(ApiError::bad("InvalidLaunchTemplateName.AlreadyExistsException", format!("Launch template name already in use: {name}")));
     }
     let mut tags = Vec::new();
-    for spec in p
-        .list("TagSpecification")
-        .into_iter()
-        .filter(|s| s.text("ResourceType") == Some("launch-template"))
-    {
+    for spec in p.list("TagSpecification").into_iter().filter(|s| s.text("ResourceType") == Some("launch-template")) {
         for tag in spec.list("Tag") {
             let text = |name: &str| tag.text(name).unwrap_or_default().to_owned();
             tags.push((text("Key"), text("Value")));
         }
     }
     let (now, by) = (w.now, who.arn.clone());
-    let first = Version {
-        number: 1,
-        created: now,
-        by: by.clone(),
-        description: p.text("VersionDescription").map(str::to_owned),
-        data: sent.clone(),
-    };
+    let first = Version { number: 1, created: now, by: by.clone(), description: p.text("VersionDescription").map(str::to_owned), data: sent.clone() };
     let id = format!("lt-0{}", w.new_hex("template", 16));
     let template = Template {
         id: id.clone(),
@@ -186,9 +136,7 @@ pub(super) fn create(w: &mut World, p: &Node, who: &Principal) -> Result<Fields,
 
 pub(super) fn create_version(w: &mut World, p: &Node, who: &Principal) -> Result<Fields, ApiError> {
     let id = find(w, p)?;
-    let sent = p
-        .at("LaunchTemplateData")
-        .ok_or_else(|| missing("LaunchTemplateData"))?;
+    let sent = p.at("LaunchTemplateData").ok_or_else(|| missing("LaunchTemplateData"))?;
     data::check(sent)?;
     let now = w.now;
     let print = fingerprint(p);
@@ -203,11 +151,7 @@ pub(super) fn create_version(w: &mut World, p: &Node, who: &Principal) -> Result
         return Ok(Fields::new().set("launchTemplateVersion", version(t, v)));
     }
     let mut merged = match p.text("SourceVersion") {
-        Some(source) => t
-            .resolve(source)
-            .ok_or_else(|| no_version(source, t))?
-            .data
-            .clone(),
+        Some(source) => t.resolve(source).ok_or_else(|| no_version(source, t))?.data.clone(),
         None => Node::default(),
     };
     for (name, member) in &sent.kids {
@@ -215,13 +159,7 @@ pub(super) fn create_version(w: &mut World, p: &Node, who: &Principal) -> Result
     }
     t.latest += 1;
     let number = t.latest;
-    let row = Version {
-        number,
-        created: now,
-        by: who.arn.clone(),
-        description: p.text("VersionDescription").map(str::to_owned),
-        data: merged,
-    };
+    let row = Version { number, created: now, by: who.arn.clone(), description: p.text("VersionDescription").map(str::to_owned), data: merged };
     t.versions.insert(number, row.clone());
     if let Some(token) = token {
         t.tokens.insert(token, (print, number));
@@ -241,10 +179,7 @@ pub(super) fn modify(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         return Err(no_id(&id));
     };
     if let Some(text) = wanted {
-        let number = t
-            .resolve(text)
-            .map(|v| v.number)
-            .ok_or_else(|| no_version(text, t))?;
+        let number = t.resolve(text).map(|v| v.number).ok_or_else(|| no_version(text, t))?;
         t.default = number;
     }
     Ok(Fields::new().set("launchTemplate", one(t)))
@@ -261,34 +196,19 @@ pub(super) fn delete_versions(w: &mut World, p: &Node) -> Result<Fields, ApiErro
     };
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for text in wanted {
-        let base = Fields::new()
-            .set("launchTemplateId", &t.id)
-            .set("launchTemplateName", &t.name);
+        let base = Fields::new().set("launchTemplateId", &t.id).set("launchTemplateName", &t.name);
         let refuse = |base: Fields, code: &str, message: String| {
-            base.set("versionNumber", text.parse::<u64>().unwrap_or(0))
-                .set(
-                    "responseError",
-                    Fields::new().set("code", code).set("message", message),
-                )
+            base.set("versionNumber", text.parse::<u64>().unwrap_or(0)).set("responseError", Fields::new().set("code", code).set("message", message))
         };
         match text.parse::<u64>() {
-            Ok(n) if n == t.default => failed.push(refuse(
-                base,
-                "unexpectedError",
-                format!(
-                    "Cannot delete default version {n} of launch template {}",
-                    t.id
-                ),
-            )),
+            Ok(n) if n == t.default => {
+                failed.push(refuse(base, "unexpectedError", format!("Cannot delete default version {n} of launch template {}", t.id)))
+            }
             Ok(n) if t.versions.remove(&n).is_some() => done.push(base.set("versionNumber", n)),
-            _ => failed.push(refuse(
-                base,
-                "launchTemplateVersionDoesNotExist",
-                format!("The specified launch template version {text} does not exist"),
-            )),
+            _ => {
+                failed.push(refuse(base, "launchTemplateVersionDoesNotExist", format!("The specified launch template version {text} does not exist")))
+            }
         }
     }
-    Ok(Fields::new()
-        .items("successfullyDeletedLaunchTemplateVersionSet", done)
-        .items("unsuccessfullyDeletedLaunchTemplateVersionSet", failed))
+    Ok(Fields::new().items("successfullyDeletedLaunchTemplateVersionSet", done).items("unsuccessfullyDeletedLaunchTemplateVersionSet", failed))
 }

@@ -11,21 +11,12 @@ pub(super) fn findings(w: &World, v: &Value) -> Result<Value, ApiError> {
     let r = repository(w, v)?;
     let empty = Value::Null;
     let node = v.get("imageId").unwrap_or(&empty);
-    let id = (
-        node.get("imageDigest").and_then(Value::as_str),
-        node.get("imageTag").and_then(Value::as_str),
-    );
+    let id = (node.get("imageDigest").and_then(Value::as_str), node.get("imageTag").and_then(Value::as_str));
     let i = find(r, id).map_err(|_| not_found(w, r, id))?;
     let done = w.now >= i.scanned_at;
     let count = |level: &str, most: u64| rng::hash(w.seed, level, &i.digest) % (most + 1);
     let mut counts = Map::new();
-    for (level, most) in [
-        ("CRITICAL", 1),
-        ("HIGH", 3),
-        ("MEDIUM", 8),
-        ("LOW", 12),
-        ("INFORMATIONAL", 5),
-    ] {
+    for (level, most) in [("CRITICAL", 1), ("HIGH", 3), ("MEDIUM", 8), ("LOW", 12), ("INFORMATIONAL", 5)] {
         let n = count(level, most);
         if n > 0 {
             counts.insert(level.into(), n.into());

@@ -14,11 +14,7 @@ fn listener_rows(w: &World) -> Vec<(String, String, i64, &TargetGroup)> {
     let mut out: Vec<(String, String, i64, &TargetGroup)> = Vec::new();
     for name in balancers(w) {
         let balancer = balancer_arn(w, &name);
-        let mut behind: Vec<&TargetGroup> = w
-            .target_groups
-            .values()
-            .filter(|t| t.load_balancer.as_ref() == Some(&name))
-            .collect();
+        let mut behind: Vec<&TargetGroup> = w.target_groups.values().filter(|t| t.load_balancer.as_ref() == Some(&name)).collect();
         behind.sort_by(|a, b| a.name.cmp(&b.name));
         for (at, t) in behind.into_iter().enumerate() {
             let tail = rng::hex(w.seed, "listener", &t.arn, 16);
@@ -35,13 +31,7 @@ fn forward(arn: &str) -> Fields {
     Fields::new()
         .set("Type", "forward")
         .set("TargetGroupArn", arn)
-        .set(
-            "ForwardConfig",
-            Fields::new().members("TargetGroups", [target]).set(
-                "TargetGroupStickinessConfig",
-                Fields::new().set("Enabled", false),
-            ),
-        )
+        .set("ForwardConfig", Fields::new().members("TargetGroups", [target]).set("TargetGroupStickinessConfig", Fields::new().set("Enabled", false)))
 }
 
 fn none_given(message: &str) -> ApiError {
