@@ -172,7 +172,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Verb::User(verb) => user(&admin_app(args.config.as_deref()).await?, verb).await?,
         Verb::Token(verb) => token(&admin_app(args.config.as_deref()).await?, verb).await?,
-        Verb::Audit(verb) => return audit(&admin_app(args.config.as_deref()).await?, verb).await,
+        Verb::Audit(verb) => {
+            let config = Config::load(args.config.as_deref())?;
+            if let Some(path) = config.database_file() {
+                anyhow::ensure!(path.exists(), "{} does not exist: there is no trail to read", path.display());
+            }
+            return audit(&admin_app(args.config.as_deref()).await?, verb).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -274,6 +280,10 @@ async fn token(app: &App, verb: TokenVerb) -> anyhow::Result<()> {
 async fn audit(app: &App, verb: AuditVerb) -> anyhow::Result<ExitCode> {
     match verb {
         AuditVerb::Verify => match app.store.verify_audit().await? {
+            Ok((0, _)) => {
+                println!("The trail is empty: nothing was ever done here.");
+                Ok(ExitCode::FAILURE)
+            }
             Ok((seq, hash)) => {
                 println!("{seq} entries, head {hash}: the chain holds.");
                 Ok(ExitCode::SUCCESS)

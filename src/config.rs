@@ -159,11 +159,18 @@ impl Config {
         }
     }
 
+    /// The file of a SQLite database.
+    pub fn database_file(&self) -> Option<PathBuf> {
+        let path = self.database_url.strip_prefix("sqlite://").or_else(|| self.database_url.strip_prefix("sqlite:"))?;
+        Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
+    }
+
     /// File that the one worker of a SQLite database locks.
     pub fn lock_file(&self) -> Option<PathBuf> {
-        let path = self.database_url.strip_prefix("sqlite://").or_else(|| self.database_url.strip_prefix("sqlite:"))?;
-        let path = path.split('?').next().unwrap_or(path);
-        Some(PathBuf::from(format!("{path}.lock")))
+        let path = self.database_file()?;
+        // The database itself may be a link.
+        let real = path.canonicalize().unwrap_or(path);
+        Some(PathBuf::from(format!("{}.lock", real.display())))
     }
 }
 

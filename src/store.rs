@@ -210,6 +210,12 @@ impl std::fmt::Debug for Job {
     }
 }
 
+/// The path with its folder resolved, for a file that is not there yet.
+fn real_parent(path: &std::path::Path) -> std::io::Result<std::path::PathBuf> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
+    Ok(folder.canonicalize()?.join(path.file_name().unwrap_or_default()))
+}
+
 /// Oldest SQLite that does not lose a WAL database to the reset race (promises, trap 5).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -268,6 +274,8 @@ impl Store {
     /// Another worker holds the file.
     pub async fn take_over(mut self, lock_file: Option<&std::path::Path>) -> anyhow::Result<Self> {
         if let Some(path) = lock_file {
+            // By its real place: a link to the database must not lead around the lock.
+            let path = &path.canonicalize().or_else(|_| real_parent(path))?;
             let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
             if file.try_lock().is_err() {
                 anyhow::bail!("another Fleetgate works on this database ({} is locked); stop it first", path.display());
@@ -284,6 +292,15 @@ impl Store {
             .await?;
         self.epoch.store(epoch, Ordering::SeqCst);
         Ok(self)
+    }
+
+    /// Has another process taken the database over since?
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn is_superseded(&self) -> Result<bool> {
+        let (epoch,): (i64,) = sqlx::query_as("select epoch from heads where id = 1").fetch_one(&self.reads).await?;
+        Ok(self.epoch() != 0 && epoch != self.epoch())
     }
 
     /// This process's epoch; 0 when it is not the worker.

@@ -98,9 +98,14 @@ pub const ROUTES: &[Route] = &[
 /// # Errors
 /// The public URL is not one.
 pub fn router(site: Site, public_url: &str) -> anyhow::Result<Router> {
+    let csrf = CsrfLayer::new()
+        .add_trusted_origin(public_url)
+        .map_err(|e| anyhow::anyhow!("public URL `{public_url}`: {e}"))?
+        .with_rejection_response(|_| error::forged());
     let mut routes = Router::new();
     for r in ROUTES {
-        let handler = (r.handler)();
+        // Inside the guard, so that a forged request of somebody known is in the trail.
+        let handler = (r.handler)().layer(csrf.clone());
         let guarded = match r.access {
             Access::Public => handler.route_layer(middleware::from_fn_with_state(site.clone(), session::public)),
             Access::Caller => handler.route_layer(middleware::from_fn_with_state(site.clone(), session::caller)),
@@ -111,10 +116,6 @@ pub fn router(site: Site, public_url: &str) -> anyhow::Result<Router> {
     if site.health_here {
         routes = routes.merge(health::probes());
     }
-    let csrf = CsrfLayer::new()
-        .add_trusted_origin(public_url)
-        .map_err(|e| anyhow::anyhow!("public URL `{public_url}`: {e}"))?
-        .with_rejection_response(|_| error::forged());
     let header = |name: HeaderName, value: &'static str| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let id = HeaderName::from_static("x-request-id");
     Ok(routes
@@ -122,7 +123,6 @@ pub fn router(site: Site, public_url: &str) -> anyhow::Result<Router> {
         .method_not_allowed_fallback(error::method_not_allowed)
         .with_state(site)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(csrf)
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(error::name_request))
         .layer(PropagateRequestIdLayer::new(id.clone()))

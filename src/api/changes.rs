@@ -438,6 +438,9 @@ pub async fn force_close(
     Ok(Json(view(&site, change).await?))
 }
 
+/// A stream's reader is checked at least this often.
+const RECHECK: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Where a list of events goes on.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -500,6 +503,7 @@ pub async fn events(
                 return;
             }
             let Ok(rows) = site.app.store.list_events(number, after, PAGE).await else { return };
+            let full = i64::try_from(rows.len()).is_ok_and(|n| n >= PAGE);
             for e in rows {
                 after = e.id;
                 let e = EventView::from(e);
@@ -508,9 +512,14 @@ pub async fn events(
                     return;
                 }
             }
+            if full {
+                continue;
+            }
             tokio::select! {
                 () = site.stop.cancelled() => return,
                 () = out.closed() => return,
+                // Rights may be taken by another process, which wakes nobody here.
+                () = tokio::time::sleep(RECHECK) => {}
                 changed = woken.changed() => if changed.is_err() { return },
             }
         }

@@ -31,7 +31,7 @@ pub struct EnvironmentView {
     region: String,
     /// Auto Scaling group.
     asg: String,
-    /// The release that last succeeded here.
+    /// The release that the group launches; where that is not certain, the one that last succeeded here.
     release: Option<i64>,
     /// The figures of the group; absent before the first look.
     capacity: Option<CapacityView>,
@@ -138,6 +138,18 @@ async fn view(site: &Site, env: Environment) -> Result<EnvironmentView, Problem>
             });
         }
     }
+    // What the group launches is the truth; the record is what last succeeded.
+    let launched = match obs.and_then(|o| crate::app::facts::running_digest(&env, o)) {
+        Some(digest) => site.app.store.find_release_by_digest(&env.app, &digest).await?.map(|r| r.number),
+        None => None,
+    };
+    let mut health = health;
+    if let (Some(launched), Some(record)) = (launched, env.release)
+        && launched != record
+    {
+        sentence = format!("{sentence} The group launches v{launched}; the last that succeeded here is v{record}.");
+        health = if health == Level::Ok { Level::Warn } else { health };
+    }
     let running = site.app.store.find_running(env.id, Lane::Main).await?.map(|c| c.number);
     let rollback = match obs {
         None => RollbackView { ready: false, release: None, why_not: Some("AWS has not been asked yet.".into()) },
@@ -165,7 +177,7 @@ async fn view(site: &Site, env: Environment) -> Result<EnvironmentView, Problem>
         protected: env.protected,
         region: env.region,
         asg: env.asg,
-        release: env.release,
+        release: launched.or(env.release),
         policy: env.policy,
     })
 }

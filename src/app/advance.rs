@@ -279,6 +279,10 @@ impl App {
                             tx.set_rolled_back_by(of, number).await?;
                         }
                     }
+                    // What was taken back is not offered again until it succeeds anew.
+                    if let (State::Undone | State::UndoFailed, Kind::Deploy, Some(release)) = (state, c.kind, c.release) {
+                        tx.leave_release(env.id, release, number).await?;
+                    }
                     let step_state = if matches!(state, State::Failed | State::UndoFailed) { "failed" } else { "done" };
                     tx.end_step(number, step_state, &c.sentence).await?;
                     tx.set_change(&mut c).await?;
@@ -292,6 +296,23 @@ impl App {
             Err(StoreError::Moved) => Ok(Turn::Again),
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// Finds out what became of the acts of changes that were ended by hand before their answer came.
+    ///
+    /// # Errors
+    /// Of the database. An AWS that does not answer is asked again at the next sweep.
+    pub async fn resolve_closed(&self) -> Result<usize, Problem> {
+        let open = self.store.list_open_acts_of_closed().await?;
+        let count = open.len();
+        for act in open {
+            let Some(change) = self.store.find_change(act.change).await? else { continue };
+            let env = self.store.get_environment(change.env).await?;
+            let Ok(cloud) = self.cloud(&env, super::look::OBSERVER).await else { continue };
+            let Ok(obs) = self.look(&env, &cloud, Priority::Watched).await else { continue };
+            Box::pin(self.resolve(change, &cloud, &obs, act)).await?;
+        }
+        Ok(count)
     }
 
     /// Finds out what became of an act whose answer is not known (crash, timeout, lost reply).
@@ -320,6 +341,9 @@ impl App {
                         Box::pin(async move {
                             tx.set_act_looked(id, now).await?;
                             let mut c = change;
+                            if c.state.is_final() {
+                                return Ok(());
+                            }
                             c.due_at = due;
                             c.sentence =
                                 format!("The answer to `{}` was lost. Looking whether AWS did it, before anything is sent again.", step.name());

@@ -109,9 +109,16 @@ impl App {
             && let Some(deploy) = running.as_ref().filter(|c| matches!(c.kind, Kind::Deploy))
         {
             self.gate(actor, &Act::Request(kind), env, GateFacts::default()).await?;
-            return self.cancel_change(actor, env, deploy.number, CancelMode::Undo, request.reason).await;
+            if let Intent::Rollback { release: Some(named) } = &request.intent
+                && env.release != Some(*named)
+            {
+                let back = env.release.map_or_else(|| "what ran before".to_owned(), |r| format!("v{r}"));
+                return Err(Problem::field("release", format!("#{} runs, and rolling back now takes it back to {back}. Leave `release` out, or wait for its end", deploy.number)));
+            }
+            let key = request.key.map(|k| (k, body_hash));
+            return self.cancel_with_key(actor, env, deploy.number, CancelMode::Undo, request.reason, key).await;
         }
-        let open = self.store.list_open(env.id, lane).await?;
+        let open: Vec<_> = self.store.list_open(env.id, lane).await?.into_iter().filter(|c| blocks(kind, c)).collect();
         let busy = match request.on_busy {
             OnBusy::Wait => None,
             OnBusy::Refuse => open.first().map(in_the_way),
@@ -162,7 +169,7 @@ impl App {
             .write_with(permit, move |tx| {
                 Box::pin(async move {
                     if request.on_busy == OnBusy::Refuse
-                        && let Some(first) = tx.first_open(env.id, lane).await?
+                        && let Some(first) = tx.list_open(env.id, lane).await?.into_iter().find(|c| blocks(request.intent.kind(), c))
                     {
                         let (number, sentence) = in_the_way(&first);
                         return Err(Problem::busy(sentence, number).into());
@@ -340,6 +347,18 @@ impl App {
         mode: CancelMode,
         reason: Option<String>,
     ) -> Result<Change, Problem> {
+        self.cancel_with_key(actor, env, number, mode, reason, None).await
+    }
+
+    async fn cancel_with_key(
+        &self,
+        actor: &Actor,
+        env: &Environment,
+        number: i64,
+        mode: CancelMode,
+        reason: Option<String>,
+        key: Option<(String, String)>,
+    ) -> Result<Change, Problem> {
         if let Some(text) = &reason {
             free_text("reason", text, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
         }
@@ -354,6 +373,20 @@ impl App {
             ..GateFacts::default()
         };
         let permit = self.gate(actor, &Act::Cancel, env, facts).await?;
+        if change.state.holds_lane() {
+            let p = &change.progress;
+            match mode {
+                // A second click is harmless, and is no act.
+                CancelMode::Undo if p.undo.is_some() && key.is_none() => return Ok(change),
+                CancelMode::Stop if p.undo.is_some() => return Err(Problem::conflict(format!("#{number} is being taken back already."))),
+                CancelMode::Stop if p.stop.is_some() => return Ok(change),
+                CancelMode::Undo if !matches!(change.kind, Kind::Deploy | Kind::Rollback) => {
+                    let way = if change.kind == Kind::Capacity { "Stop it, then ask for the old figures" } else { "Stop it instead" };
+                    return Err(Problem::field("mode", format!("a {} can not be taken back. {way}", change.kind.name())));
+                }
+                _ => {}
+            }
+        }
         let (cloud, who) = (self.clocks.cloud(), actor.name.clone());
         let entry =
             NewEntry::done().change(number).before(&json!({"state": change.state.name()})).after(&json!({"mode": mode})).reason(reason.clone());
@@ -364,6 +397,9 @@ impl App {
                     let mut c = tx.get_change(number).await?;
                     if c.state.is_final() {
                         return Err(Problem::conflict(format!("#{number} is finished: {}.", c.state.name())).into());
+                    }
+                    if let Some((key, body_hash)) = &key {
+                        tx.insert_idempotent(&who, key, body_hash, number).await?;
                     }
                     let now = tx.now();
                     if c.state.holds_lane() {
@@ -426,6 +462,11 @@ impl App {
             Some(r) => format!("AWS still works on the refresh {} ({}).", r.id, r.status),
             None => "AWS showed no running refresh at the last look.".into(),
         };
+        let open = match self.store.find_open_act(number).await? {
+            Some(act) => format!(" {} was sent and its outcome is not known yet; it is looked up and noted in the audit.", act.operation),
+            None => String::new(),
+        };
+        let still = format!("{still}{open}");
         let who = actor.name.clone();
         let entry = NewEntry::done()
             .change(number)
@@ -442,7 +483,7 @@ impl App {
                     }
                     c.state = State::Failed;
                     c.finished_at = Some(tx.now());
-                    c.sentence = format!("Force-closed by {who}: {reason} {still}");
+                    c.sentence = format!("Force-closed by {who}: {}. {still}", reason.trim().trim_end_matches('.'));
                     tx.end_step(number, "failed", &c.sentence).await?;
                     tx.set_change(&mut c).await?;
                     tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
@@ -516,6 +557,11 @@ impl App {
         };
         Ok(actor.has(role, scope))
     }
+}
+
+/// Does an open change stand in the way of a new one of this kind? A rollback waits for what runs alone.
+pub(super) fn blocks(kind: Kind, open: &Change) -> bool {
+    kind != Kind::Rollback || open.state.holds_lane()
 }
 
 fn in_the_way(c: &Change) -> (i64, String) {

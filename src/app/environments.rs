@@ -62,8 +62,13 @@ impl App {
         if a.asg.is_empty() || a.asg.len() > 255 || a.asg.chars().any(char::is_control) {
             bad.push(FieldError::new("asg", "must be the name of an Auto Scaling group, 1 to 255 characters"));
         }
-        if a.region.is_empty() || !a.region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        if a.region.is_empty() || a.region.len() > 32 || !a.region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
             bad.push(FieldError::new("region", "must be an AWS region such as `ap-south-1`"));
+        }
+        if let Some(arn) = &a.role_arn
+            && !(arn.starts_with("arn:aws") && arn.contains(":iam::") && arn.contains(":role/") && arn.len() <= 2048 && !arn.chars().any(|c| c.is_whitespace() || c.is_control()))
+        {
+            bad.push(FieldError::new("role_arn", "must be the ARN of a role, such as `arn:aws:iam::123456789012:role/fleetgate`"));
         }
         if a.external_id.is_some() && a.role_arn.is_none() {
             bad.push(FieldError::new("external_id", "goes with role_arn"));

@@ -134,7 +134,7 @@ pub(crate) fn group_version(obs: &Observation) -> Option<i64> {
 }
 
 /// The digest that the observed group launches, where it is certain.
-pub(crate) fn running_digest(env: &Environment, obs: &Observation) -> Option<String> {
+pub fn running_digest(env: &Environment, obs: &Observation) -> Option<String> {
     match plan::launched(env, obs, group_version(obs)?) {
         Launched::Digest { digest } => Some(digest),
         _ => None,

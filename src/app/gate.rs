@@ -32,11 +32,32 @@ impl App {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn audit_refusal(&self, actor: &Actor, action: &str, target: &str, problem: &Problem) -> Result<(), Problem> {
-        let permit = Permit::witness(actor, action, target);
-        let entry = NewEntry::done().result("refused").reason(Some(format!("{} {}", problem.status(), problem.detail())));
+    pub async fn audit_refusal(&self, actor: &Actor, path: &str, asked: &str, problem: &Problem) -> Result<(), Problem> {
+        let (target, change) = self.target_of(path).await?;
+        let permit = Permit::witness(actor, "request.refused", &target);
+        let entry = NewEntry { change, ..NewEntry::done() }
+            .result("refused")
+            .after(&serde_json::json!({"request": asked}))
+            .reason(Some(format!("{} {}", problem.status(), problem.detail())));
         self.store.write(&permit, entry, |_| Box::pin(async { Ok(()) })).await?;
         Ok(())
+    }
+
+    /// The environment and the change that a path of the API is about, so that a filter by either finds the refusal.
+    async fn target_of(&self, path: &str) -> Result<(String, Option<i64>), Problem> {
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        Ok(match parts.as_slice() {
+            ["api", "v1", "apps", app, "environments", env, ..] => (format!("{app}/{env}"), None),
+            ["api", "v1", "apps", app, ..] => ((*app).to_owned(), None),
+            ["api", "v1", "changes", number, ..] => match number.parse() {
+                Ok(n) => match self.store.find_change(n).await? {
+                    Some(c) => (c.scope(), Some(n)),
+                    None => (crate::domain::access::EVERYWHERE.into(), None),
+                },
+                Err(_) => (crate::domain::access::EVERYWHERE.into(), None),
+            },
+            _ => (crate::domain::access::EVERYWHERE.into(), None),
+        })
     }
 
     /// Writes an entry for something that changes nothing else, such as an export.

@@ -27,6 +27,9 @@ const TOUCH_MS: i64 = 60_000;
 /// Shortest password (OWASP ASVS 5.0, 6.2.1).
 const SHORTEST_PASSWORD: usize = 15;
 
+/// The hash of nobody's password, with the parameters of everybody's: an unknown name costs the same work.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$gZmZ4hqKvDk8xT3l6B1rCw2Xy0nW8oX5m7t9u1v3w5Y";
+
 /// 256 bits from the operating system, as 43 characters.
 pub(crate) fn secret() -> Result<String, Problem> {
     let mut bytes = [0_u8; 32];
@@ -91,27 +94,34 @@ impl App {
         let address = origin.address.clone().unwrap_or_default();
         let subjects = [format!("name:{}", sha256_hex(name.as_bytes())), format!("address:{address}")];
         let now = self.clocks.wall();
-        for (subject, most) in subjects.iter().zip([ACCOUNT_TRIES, ADDRESS_TRIES]) {
-            let (failures, since) = self.store.login_failures(subject).await?;
-            if failures >= most && now - since < WINDOW_MS {
-                let seconds = u64::try_from((WINDOW_MS - (now - since)) / 1000 + 1).unwrap_or(1);
-                return Err(Problem::TooMany("Too many wrong tries. Wait, then try again.".into(), seconds));
-            }
-        }
+        // Counted before the password is compared, in one write: tries at once can not slip past the limit together.
+        let counted = subjects.clone();
+        self.store
+            .keep(move |tx| {
+                Box::pin(async move {
+                    for (subject, most) in counted.iter().zip([ACCOUNT_TRIES, ADDRESS_TRIES]) {
+                        let (failures, since) = tx.login_failures(subject).await?;
+                        if failures >= most && now - since < WINDOW_MS {
+                            let seconds = u64::try_from((WINDOW_MS - (now - since)) / 1000 + 1).unwrap_or(1);
+                            return Err(Problem::TooMany("Too many wrong tries. Wait, then try again.".into(), seconds).into());
+                        }
+                    }
+                    for subject in &counted {
+                        tx.count_login_failure(subject, WINDOW_MS).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
         let person = self.store.find_person(name).await?.filter(|p| p.disabled_at.is_none());
+        let known = person.as_ref().map(|p| p.name.clone());
         let right = self.verify(password, person.as_ref().map(|p| p.password_hash.clone())).await?;
         let Some(person) = person.filter(|_| right) else {
-            let who = Actor { name: short_name(name), ..Actor::anonymous(origin) };
+            // A name that nobody has may be a password in the wrong field: it is not written down.
+            let who = Actor { name: known.unwrap_or_else(|| "anonymous".into()), ..Actor::anonymous(origin) };
             let permit = Permit::witness(&who, "account.sign_in", "*");
             self.store
-                .write(&permit, NewEntry::done().result("refused"), move |tx| {
-                    Box::pin(async move {
-                        for subject in &subjects {
-                            tx.count_login_failure(subject, WINDOW_MS).await?;
-                        }
-                        Ok(())
-                    })
-                })
+                .write(&permit, NewEntry::done().result("refused"), |_| Box::pin(async { Ok(()) }))
                 .await?;
             return Err(Problem::Unauthenticated("The name or the password is wrong.".into()));
         };
@@ -120,11 +130,12 @@ impl App {
         let actor = Actor { kind: ActorKind::Person, name: person.name.clone(), id: person.id, grants: Grants::new(), origin };
         let permit = Permit::witness(&actor, "account.sign_in", "*");
         let (expires, address) = (now + self.settings.session_ms, actor.origin.address.clone());
-        let account = subjects[0].clone();
+        let [account, from] = subjects;
         self.store
             .write(&permit, NewEntry::done(), move |tx| {
                 Box::pin(async move {
                     tx.clear_login_failures(&account).await?;
+                    tx.forgive_login(&from).await?;
                     tx.insert_session(&hash, person.id, expires, address, agent.map(|a| a.chars().take(200).collect())).await
                 })
             })
@@ -175,8 +186,6 @@ impl App {
 
     /// Compares; without a hash, with one of nobody's, so that the time is the same.
     async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, Problem> {
-        // Argon2id of a random password, made once for this purpose.
-        const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$gZmZ4hqKvDk8xT3l6B1rCw2Xy0nW8oX5m7t9u1v3w5Y";
         let password = password.to_owned();
         self.hashing_task(move || {
             let known = hash.is_some();
@@ -193,15 +202,26 @@ impl App {
     }
 }
 
-fn short_name(name: &str) -> String {
-    name.chars().take(64).collect()
-}
-
 fn check_password(password: &str) -> Result<(), Problem> {
     let length = password.chars().count();
     if (SHORTEST_PASSWORD..=128).contains(&length) {
         Ok(())
     } else {
         Err(Problem::field("password", format!("must have {SHORTEST_PASSWORD} to 128 characters; it has {length}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Were it no valid hash, or one of other parameters, an unknown name would be answered faster than a known one.
+    #[test]
+    fn nobodys_hash_costs_what_everybodys_does() {
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        let real = Argon2::default().hash_password(b"correct horse battery staple").unwrap().to_string();
+        let real = PasswordHash::new(&real).unwrap();
+        assert_eq!((&nobody.algorithm, nobody.version, nobody.params.to_string()), (&real.algorithm, real.version, real.params.to_string()));
+        assert_eq!(nobody.hash.map(|h| h.len()), real.hash.map(|h| h.len()));
     }
 }

@@ -246,7 +246,8 @@ impl App {
             self.keep_quietly(change, move |c| c.due_at = due).await?;
             return Ok(Turn::Later);
         };
-        let words = e.code.as_deref().map_or_else(|| e.message.clone(), |code| format!("{code}: {}", e.message));
+        let message = e.message.trim_end_matches('.');
+        let words = e.code.as_deref().map_or_else(|| format!("{message}."), |code| format!("{code}: {message}."));
         if e.unknown() {
             return self.outcome(change, act, step, "unknown", words, e.request_id.clone(), None).await;
         }
@@ -261,6 +262,8 @@ impl App {
         let due = now + self.poll(backoff);
         let undoing = matches!(step, Step::RollBack | Step::StartUndo | Step::CancelRefresh);
         let slow = now + self.poll(LONGEST_BACKOFF_MS);
+        let deadline = self.store.get_environment(change.env).await?.policy.deadline_minutes * 60_000;
+        let late = change.progress.started_at.is_some_and(|at| now - at > deadline);
         let permit = Permit::engine(&format!("aws.{}", e.operation.rsplit(':').next().unwrap_or("call")), &scope);
         let entry = NewEntry { aws_request: e.request_id.clone(), ..NewEntry::done().result("refused").change(number).reason(Some(words.clone())) };
         let request = e.request_id.clone();
@@ -281,6 +284,11 @@ impl App {
                         ErrorKind::Conflict(Conflict::Irreversible) => {
                             c.progress.irreversible = true;
                             c.due_at = now;
+                        }
+                        _ if again && late => {
+                            c.state = State::NeedsAttention;
+                            c.due_at = slow;
+                            c.sentence = format!("AWS has refused `{}` past the deadline of the environment's policy ({words}). It is tried again each minute.", step.name());
                         }
                         _ if again => c.sentence = format!("AWS refused `{}` for now ({words}); it is tried again.", step.name()),
                         // Taking back must not be given up: a person is called, and it is tried again each minute.

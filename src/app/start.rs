@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{App, advance::Turn, aws_problem};
 use crate::aws::{Cloud, Priority};
 use crate::domain::access::{Permit, Role};
-use crate::domain::change::{Kind, State};
+use crate::domain::change::{Kind, Lane, State};
 use crate::domain::environment::Environment;
 use crate::domain::next::POLL_MS;
 use crate::domain::plan::{self, Difference};
@@ -28,12 +28,19 @@ impl App {
             return self.hold(change, format!("Waits for #{} ({}): {}", holder.number, holder.kind.name(), holder.sentence)).await;
         }
         if let Some(older) =
-            self.store.list_open(env.id, change.lane).await?.into_iter().find(|c| c.number < change.number && c.state == State::Queued)
+            self.store.list_open(env.id, change.lane).await?.into_iter().find(|c| c.number < change.number && c.state == State::Queued && super::changes::blocks(change.kind, c))
         {
             return self.hold(change, format!("Waits for #{}, which was asked for before.", older.number)).await;
         }
-        let obs = self.look(env, cloud, Priority::Watched).await.map_err(|e| aws_problem(&e))?;
-        let facts = self.facts(env, &change.intent, &obs, cloud).await?;
+        let obs = match self.look(env, cloud, Priority::Watched).await {
+            Ok(obs) => obs,
+            Err(e) => return self.hold(change, aws_problem(&e).detail()).await,
+        };
+        let facts = match self.facts(env, &change.intent, &obs, cloud).await {
+            Ok(facts) => facts,
+            Err(p @ Problem::Unavailable(..)) => return self.hold(change, p.detail()).await,
+            Err(p) => return Err(p),
+        };
         let fresh = match plan::plan(&change.intent, env, &facts, &obs) {
             Ok(p) => p,
             Err(Problem::Unavailable(..)) => return self.hold(change, "AWS does not answer now.".into()).await,
@@ -76,6 +83,12 @@ impl App {
         if let Some(wait) = fresh.waits_for() {
             return self.hold(change, wait.to_owned()).await;
         }
+        if change.kind == Kind::Terminate {
+            let other = if change.lane == Lane::Main { Lane::Side } else { Lane::Main };
+            if let Some(holder) = self.store.find_running(env.id, other).await?.filter(|c| matches!(c.kind, Kind::Terminate | Kind::Capacity)) {
+                return self.hold(change, format!("Waits for #{} ({}): both change how many instances serve.", holder.number, holder.kind.name())).await;
+            }
+        }
         let now = self.clocks.cloud();
         let number = change.number;
         let permit = Permit::engine("change.start", &scope);
@@ -85,6 +98,12 @@ impl App {
             .write(&permit, entry, move |tx| {
                 Box::pin(async move {
                     let mut c = change;
+                    // The other lane may not take instances away while this one does: each alone would leave one, both none.
+                    let other = if c.lane == Lane::Main { Lane::Side } else { Lane::Main };
+                    let takes = |c: &Change| matches!(c.kind, Kind::Terminate | Kind::Capacity);
+                    if c.kind == Kind::Terminate && tx.list_open(c.env, other).await?.iter().any(|o| o.state.holds_lane() && takes(o)) {
+                        return Err(StoreError::Moved);
+                    }
                     c.plan_hash = fresh.hash();
                     c.release = fresh.bound.release;
                     c.plan = fresh;

@@ -23,11 +23,16 @@ pub(crate) fn safe(text: &str) -> String {
         out.push(if c.is_control() { ' ' } else { c });
     }
     out.push_str(masked(&run));
-    let out = out.trim();
+    let out = without_roles(out.trim());
     if out.chars().count() <= LONGEST {
         return out.to_owned();
     }
     out.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+/// ARNs of users and roles become `our role`: they tell a reader of pages what to attack.
+fn without_roles(text: &str) -> String {
+    text.split(' ').map(|word| if word.contains("arn:aws") && (word.contains(":sts:") || word.contains(":iam:")) { "our role" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 fn masked(run: &str) -> &str {
@@ -54,8 +59,10 @@ mod tests {
     }
 
     #[test]
-    fn keeps_arns_digests_and_ordinary_sentences() {
-        let arn = "User: arn:aws:sts::123456789012:assumed-role/fleetgate/change-7 is not authorized to perform: autoscaling:StartInstanceRefresh";
+    fn keeps_resource_arns_digests_and_ordinary_sentences() {
+let arn = "User: arn:aws:sts::123456789012:assumed-role/fleetgate/change-7 is not authorized to perform: autoscaling:StartInstanceRefresh";
+        assert_eq!(safe(arn), "User: our role is not authorized to perform: autoscaling:StartInstanceRefresh");
+        let arn = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:x is locked";
         assert_eq!(safe(arn), arn);
         let digest = format!("image sha256:{} not found", "0a".repeat(32));
         assert_eq!(safe(&digest), digest);

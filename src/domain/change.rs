@@ -382,6 +382,8 @@ pub struct Progress {
     pub pinned_version: bool,
     /// The figures were set.
     pub capacity_set: bool,
+    /// When they were first taken as set (cloud clock).
+    pub capacity_set_at: Option<Millis>,
     /// The instance was told to go.
     pub terminate_asked: bool,
     /// Instances that ran before a `replace`.

@@ -15,7 +15,7 @@ mod terminate;
 use serde::{Deserialize, Serialize};
 
 use super::canonical;
-use super::change::{Intent, Kind, Step};
+use super::change::{Capacity, Intent, Kind, Step};
 use super::environment::Environment;
 use super::image::{self, Launched};
 use super::observation::{Group, Image, LaunchSource, Millis, Observation, ScheduledAction, TemplateRef, TemplateVersion};
@@ -154,6 +154,8 @@ pub struct Plan {
     pub boot_budget_seconds: i32,
     /// Instances when planned.
     pub desired: i32,
+    /// The group's figures when planned: an act is not sent over another value than these.
+    pub seen: Capacity,
 }
 
 impl Plan {
@@ -313,6 +315,10 @@ fn refuse(name: &str, sentence: impl Into<String>) -> Check {
 }
 fn refuse_field(name: &str, field: &str, sentence: impl Into<String>) -> Check {
     Check { name: name.into(), verdict: Verdict::Refuse, sentence: sentence.into(), field: Some(field.into()) }
+}
+
+fn seen(group: &Group) -> Capacity {
+    Capacity { min: group.min, desired: group.desired, max: group.max }
 }
 
 fn bound(env: &Environment, group: &Group, kind: Kind) -> Bound {

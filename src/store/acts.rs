@@ -54,6 +54,19 @@ impl Store {
             .await?)
     }
 
+    /// Acts without outcome whose change is final.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn list_open_acts_of_closed(&self) -> Result<Vec<ActRow>> {
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} where state in ('intended', 'unknown') and change in (select number from changes
+             where state in ('succeeded', 'failed', 'cancelled', 'undone', 'undo_failed', 'rejected', 'expired', 'superseded')) order by id limit 20"
+        )))
+        .fetch_all(self.reads())
+        .await?)
+    }
+
     /// All acts of a change, in order.
     ///
     /// # Errors

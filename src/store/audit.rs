@@ -208,6 +208,11 @@ impl Store {
             }
         }
         let (last, last_hash) = chain.head();
+        // Entries beyond the head as it is now were not written by a commit.
+        let (now,): (i64,) = sqlx::query_as("select audit_seq from heads where id = 1").fetch_one(self.reads()).await?;
+        if last > now {
+            return Ok(Err(format!("Entry {} lies beyond the head, which names {now}: it was added by hand.", now + 1)));
+        }
         if last < seq {
             return Ok(Err(format!("The trail ends at entry {last}, the head names {seq}: {} entries are missing at the end.", seq - last)));
         }

@@ -606,19 +606,19 @@ impl WriteTx {
         Ok(())
     }
 
-    /// The oldest change of a lane that is not final.
+    /// Changes of a lane that are not final, oldest first, inside the transaction.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn first_open(&mut self, env: i64, lane: Lane) -> Result<Option<Change>> {
-        let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "{COLUMNS} where env = $1 and lane = $2 and state in ('awaiting_approval', 'scheduled', 'queued', 'running', 'baking', 'cancelling', 'undoing', 'needs_attention') order by number limit 1"
+    pub async fn list_open(&mut self, env: i64, lane: Lane) -> Result<Vec<Change>> {
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} where env = $1 and lane = $2 and state in ('awaiting_approval', 'scheduled', 'queued', 'running', 'baking', 'cancelling', 'undoing', 'needs_attention') order by number"
         )))
         .bind(env)
         .bind(lane.name())
-        .fetch_optional(self.conn())
+        .fetch_all(self.conn())
         .await?;
-        row.map(Change::try_from).transpose()
+        rows.into_iter().map(Change::try_from).collect()
     }
 
     /// The newest change that brought a release to an environment.

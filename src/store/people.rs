@@ -116,18 +116,6 @@ impl Store {
         })
         .await
     }
-
-    /// Wrong tries of a subject and when they began.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn login_failures(&self, subject: &str) -> Result<(i64, Millis)> {
-        let row: Option<(i64, i64)> = sqlx::query_as("select failures, since from login_failures where subject = $1")
-            .bind(subject.to_owned())
-            .fetch_optional(self.reads())
-            .await?;
-        Ok(row.unwrap_or((0, 0)))
-    }
 }
 
 impl WriteTx {
@@ -237,6 +225,27 @@ impl WriteTx {
         .bind(now - window_ms)
         .execute(self.conn())
         .await?;
+        Ok(())
+    }
+
+    /// Tries of a subject and when they began.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn login_failures(&mut self, subject: &str) -> Result<(i64, Millis)> {
+        let row: Option<(i64, i64)> = sqlx::query_as("select failures, since from login_failures where subject = $1")
+            .bind(subject.to_owned())
+            .fetch_optional(self.conn())
+            .await?;
+        Ok(row.unwrap_or((0, 0)))
+    }
+
+    /// Takes one try of a subject back: it was right.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn forgive_login(&mut self, subject: &str) -> Result<()> {
+        sqlx::query("update login_failures set failures = failures - 1 where subject = $1 and failures > 0").bind(subject.to_owned()).execute(self.conn()).await?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Problem documents (RFC 9457): one shape for every error, with the request's id.
 
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -71,13 +72,16 @@ pub fn respond(problem: Problem) -> Response {
 /// Gives every problem its document. Outside the routes, so that nothing leaves without one.
 pub async fn name_request(request: Request, next: Next) -> Response {
     let id = request_id(request.extensions());
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let problem = match response.extensions().get::<Refused>() {
         Some(Refused(p)) => p.clone(),
         // What the framework refused by itself.
         None if response.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         None if response.status() == StatusCode::BAD_REQUEST && is_plain(response.headers()) => {
-            Problem::Malformed("The request can not be read.".into())
+            // The framework's words name the parameter, and are about the request alone.
+            let body = std::mem::take(response.body_mut());
+            let words = to_bytes(body, 1000).await.map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default();
+            Problem::Malformed(format!("The request can not be read. {words}").trim().to_owned())
         }
         None => return response,
     };

@@ -30,8 +30,9 @@ async fn alive() -> &'static str {
 
 /// Ready: the database answers.
 async fn ready(State(site): State<Site>) -> Response {
-    match site.app.store.install().await {
-        Ok(_) => "ready\n".into_response(),
+    match site.app.store.is_superseded().await {
+        Ok(false) => "ready\n".into_response(),
+        Ok(true) => (StatusCode::SERVICE_UNAVAILABLE, "another process has taken over\n").into_response(),
         Err(error) => {
             tracing::warn!(%error, "not ready");
             (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()

@@ -81,7 +81,8 @@ pub async fn person(State(site): State<Site>, request: Request, next: Next) -> R
 
 async fn guard(site: Site, mut request: Request, next: Next, person_only: bool) -> Response {
     let mutating = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let target = request.uri().path().to_owned();
+    let path = request.uri().path().to_owned();
+    let asked = format!("{} {path}", request.method());
     let from = origin(&request);
     let Some(proof) = proof(&site, request.headers()) else {
         return respond(Problem::Unauthenticated("Sign in, or send an API token as `Authorization: Bearer fg_…`.".into()));
@@ -116,7 +117,7 @@ async fn guard(site: Site, mut request: Request, next: Next, person_only: bool) 
             None => None,
         };
         if let Some(problem) = refused
-            && let Err(error) = site.app.audit_refusal(&actor, "request.refused", &target, &problem).await
+            && let Err(error) = site.app.audit_refusal(&actor, &path, &asked, &problem).await
         {
             tracing::error!(%error, "a refusal could not be audited");
         }

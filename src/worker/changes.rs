@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -15,6 +15,8 @@ const AT_ONCE: i64 = 16;
 const IN_A_ROW: usize = 16;
 /// Longest sleep without a wake-up, in real time: a lost wake-up costs no more than this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
+/// Shortest sleep, while a change that is due is still in its turn.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
 /// Pause after a failed scan.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -27,19 +29,24 @@ pub async fn tick(app: &App) -> Result<usize, Problem> {
     let count = due.len();
     let mut turns = JoinSet::new();
     for number in due {
-        let app = app.clone();
-        turns.spawn(async move {
-            if let Err(problem) = take_up(&app, number).await {
-                tracing::warn!(change = number, %problem, "a change could not be advanced; it is tried again");
-            }
-        });
+        turns.spawn(turn(app.clone(), number));
     }
-    while let Some(turn) = turns.join_next().await {
-        if let Err(e) = turn {
-            tracing::error!(error = %e, "advancing a change panicked; its lease runs out and it is taken up again");
-        }
+    while let Some(ended) = turns.join_next().await {
+        report(ended);
     }
     Ok(count)
+}
+
+async fn turn(app: App, number: i64) {
+    if let Err(problem) = take_up(&app, number).await {
+        tracing::warn!(change = number, %problem, "a change could not be advanced; it is tried again");
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "advancing a change panicked; its lease runs out and it is taken up again");
+    }
 }
 
 async fn take_up(app: &App, number: i64) -> Result<(), Problem> {
@@ -69,24 +76,36 @@ async fn loop_steps(app: &App, change: &mut crate::store::changes::Change) -> Re
     Ok(())
 }
 
-/// Runs until stopped.
+/// Runs until stopped. Turns run beside one another: an AWS that hangs for one change must not hold up the others. A
+/// change that is found due twice is harmless: the lease is claimed inside its turn.
 pub async fn run(app: App, stop: CancellationToken) {
+    let mut turns = JoinSet::new();
     loop {
-        let pause = match tick(&app).await {
-            Ok(0) => match app.store.next_due().await {
-                Ok(Some(at)) => app.clocks.real(at - app.clocks.cloud()).clamp(Duration::from_millis(20), LONGEST_SLEEP),
-                _ => LONGEST_SLEEP,
-            },
-            Ok(_) => Duration::from_millis(1),
-            Err(problem) => {
-                tracing::warn!(%problem, "changes could not be listed");
+        let room = AT_ONCE - i64::try_from(turns.len()).unwrap_or(AT_ONCE);
+        let pause = match app.store.list_due(app.clocks.cloud(), room.max(0)).await {
+            Ok(due) => {
+                for number in due {
+                    turns.spawn(turn(app.clone(), number));
+                }
+                match app.store.next_due().await {
+                    Ok(Some(at)) => app.clocks.real(at - app.clocks.cloud()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP),
+                    _ => LONGEST_SLEEP,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "changes could not be listed");
                 PAUSE
             }
         };
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             () = app.wake.notified() => {}
+            Some(ended) = turns.join_next() => report(ended),
             () = tokio::time::sleep(pause) => {}
         }
+    }
+    // What is in flight gets its outcome written; the grace of the shutdown bounds it.
+    while let Some(ended) = turns.join_next().await {
+        report(ended);
     }
 }

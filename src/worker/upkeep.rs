@@ -1,4 +1,5 @@
-//! Deadlines that nobody is working on: requests and approvals that lapse.
+//! Deadlines that nobody is working on: requests and approvals that lapse, acts of closed changes without an outcome, and the
+//! end of this process's epoch.
 
 use std::time::Duration;
 
@@ -12,12 +13,18 @@ use crate::domain::problem::Problem;
 /// # Errors
 /// Of the database.
 pub async fn tick(app: &App) -> Result<usize, Problem> {
+    app.resolve_closed().await?;
     app.expire_changes().await
 }
 
 /// Runs until stopped.
 pub async fn run(app: App, stop: CancellationToken) {
     loop {
+        // Another process has taken the database over: this one would only show old data. Its end ends the program.
+        if app.store.is_superseded().await.unwrap_or(false) {
+            tracing::error!("another process has taken over this database; this one stops");
+            return;
+        }
         match tick(&app).await {
             Ok(0) => {}
             Ok(lapsed) => tracing::info!(lapsed, "changes lapsed"),
@@ -25,7 +32,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
         }
     }
 }

@@ -80,7 +80,7 @@ async fn who_may_not_approve_does_not_and_each_try_is_in_the_trail() {
     }
     assert_eq!(t.show(&dora, number).await["state"], "awaiting_approval");
     assert!(t.mutating().is_empty(), "no AWS call");
-    let refused = t.audit().await.into_iter().filter(|e| e.action == "request.refused" && e.target.ends_with("/approve")).count();
+    let refused = t.audit().await.into_iter().filter(|e| e.action == "request.refused" && e.change == Some(number)).count();
     assert_eq!(refused, tries.len(), "each refusal of somebody known is an entry");
     t.finish().await;
 }

@@ -8,6 +8,8 @@ use crate::domain::plan::Plan;
 
 /// Cloud milliseconds that a group may take to reach its size before a person is asked to look.
 const SLOW_MS: i64 = 1_800_000;
+/// Cloud milliseconds that a read may lag behind an accepted call (design invariant 3).
+const LAG_MS: i64 = 30_000;
 
 pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group) -> Decision {
     let b = &plan.bound;
@@ -17,14 +19,26 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
         return done(State::Cancelled, format!("Stopped by {}. {sent}: {}/{}/{}.", stop.by, group.min, group.desired, group.max));
     }
     if !progress.capacity_set && !as_asked {
+        // Before each send: a figure that is edited and moved since belongs to someone else.
+        let s = &plan.seen;
+        let figures = [("min", b.set_min, s.min, group.min), ("desired", b.set_desired, s.desired, group.desired), ("max", b.set_max, s.max, group.max)];
+        if let Some((name, wish, was, now)) = figures.into_iter().find(|(_, wish, was, now)| wish.is_some_and(|w| w != *now) && was != now) {
+            let wish = wish.unwrap_or(now);
+            return done(State::Failed, format!("{name} was {was} and is now {now}, so {wish} was not sent. Nothing was changed. Look again, then ask again."));
+        }
         return Decision::Act(Step::SetCapacity);
     }
     progress.capacity_set = true;
+    let since = obs.at - *progress.capacity_set_at.get_or_insert(obs.at);
     let serving = i32::try_from(group.instances.iter().filter(|i| i.in_service()).count()).unwrap_or(i32::MAX);
     let leaving = i32::try_from(group.instances.iter().filter(|i| i.leaving()).count()).unwrap_or(i32::MAX);
     progress.counts = Counts { total: group.desired, new_healthy: serving, leaving, ..Counts::default() };
     let limits_hold = b.set_min.is_none_or(|v| v == group.min) && b.set_max.is_none_or(|v| v == group.max);
     let figures = format!("{}/{}/{}", group.min, group.desired, group.max);
+    // A read may lag behind: what is not shown yet is not concluded from.
+    if !as_asked && since <= LAG_MS {
+        return wait(Step::Resize, State::Running, format!("AWS accepted the figures and shows {figures}. Waiting for it to show them."));
+    }
     if !limits_hold {
         return wait(
             Step::Resize,

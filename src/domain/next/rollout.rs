@@ -25,6 +25,11 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     if progress.undo.is_some() {
         return undo(plan, progress, obs, group);
     }
+    // Before each send: the new version comes from the one that the group used when it was planned.
+    if progress.refresh.is_none() && group_version(group) != Some(template.base) {
+        let now = group_version(group).map_or_else(|| "no numbered version".to_owned(), |v| format!("version {v}"));
+        return done(State::Failed, format!("The group's template moved from version {} to {now} meanwhile. Nothing was replaced. Look again, then ask again.", template.base));
+    }
     let Some(version) = progress.new_version else { return Decision::Act(Step::CreateVersion) };
     let Some(id) = progress.refresh.clone() else {
         if let Some(foreign) = obs.active_refresh() {
@@ -252,6 +257,10 @@ fn stop(_plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group)
             State::Cancelled,
             format!("The refresh had ended before {by}'s stop reached it: every instance was replaced, and nothing was verified."),
         ),
-        other => done(State::Cancelled, with_reason(&format!("The refresh ended as {other} while being stopped: {mixed}"), refresh)),
+        "RollbackInProgress" => wait(Step::Stop, State::Cancelling, format!("AWS is rolling the refresh back, not by Fleetgate: {mixed}.")),
+        "Failed" | "RollbackSuccessful" | "RollbackFailed" => {
+            done(State::Cancelled, with_reason(&format!("The refresh ended as {} while being stopped: {mixed}", refresh.status), refresh))
+        }
+        other => Decision::Attention { step: Step::Stop, sentence: format!("AWS reports a status that is unknown here: {other}. Nothing is concluded from it.") },
     }
 }

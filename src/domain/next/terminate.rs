@@ -2,11 +2,11 @@
 
 use super::{Decision, done, wait};
 use crate::domain::change::{Progress, State, Step};
-use crate::domain::evidence::Counts;
+use crate::domain::evidence::{Counts, Health, health};
 use crate::domain::observation::{Group, Observation};
 use crate::domain::plan::Plan;
 
-pub(super) fn next(plan: &Plan, progress: &mut Progress, _obs: &Observation, group: &Group) -> Decision {
+pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group) -> Decision {
     let Some(id) = plan.bound.instance.as_deref() else {
         return done(State::Failed, "The plan names no instance. Nothing was sent to AWS.");
     };
@@ -18,9 +18,13 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, _obs: &Observation, gro
     }
     let leaving = there.is_none_or(super::super::observation::GroupInstance::leaving);
     if !progress.terminate_asked && !leaving {
+        // Before each send: what was not the last healthy instance when asked may be it now.
+        let others = group.instances.iter().filter(|i| i.id != id && i.in_service() && health(obs, i) == Health::Healthy).count();
+        if others == 0 {
+            return done(State::Failed, format!("{id} is the last healthy instance now, so it was not terminated. Nothing was changed. Raise the capacity first."));
+        }
         return Decision::Act(Step::TerminateInstance);
     }
-    progress.terminate_asked = true;
     let serving = i32::try_from(group.instances.iter().filter(|i| i.in_service()).count()).unwrap_or(i32::MAX);
     progress.counts = Counts { total: group.desired, new_healthy: serving, leaving: i32::from(there.is_some()), ..Counts::default() };
     match there {
@@ -29,6 +33,11 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, _obs: &Observation, gro
         None if serving < group.desired => {
             wait(Step::Leave, State::Running, format!("{id} is gone; {serving} of {} instances are in service.", group.desired))
         }
+        None if plan.bound.shrink && group.desired >= plan.seen.desired => {
+            let how = if progress.terminate_asked { "is gone" } else { "left by itself before AWS took the call" };
+            done(State::Failed, format!("{id} {how}; desired is still {}, and was not lowered.", group.desired))
+        }
+        None if !progress.terminate_asked => done(State::Succeeded, format!("{id} left by itself; {serving} of {} instances are in service.", group.desired)),
         None => done(State::Succeeded, format!("{id} is gone; {serving} of {} instances are in service.", group.desired)),
     }
 }

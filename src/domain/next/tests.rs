@@ -79,6 +79,7 @@ fn a_plan(kind: Kind) -> Plan {
         diff: vec![],
         steps: vec![],
         ways_out: vec![],
+        seen: crate::domain::change::Capacity { min: 1, desired: 2, max: 9 },
         checks: vec![],
         old_version: Some(OLD),
         old_digest: None,

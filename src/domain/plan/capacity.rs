@@ -6,6 +6,9 @@ use crate::domain::environment::Environment;
 use crate::domain::observation::{Group, Observation};
 use crate::domain::problem::{FieldError, Problem};
 
+/// Largest figure that is taken at all, so that sums stay sums.
+const LARGEST: i32 = 10_000;
+
 pub(super) fn plan(
     env: &Environment,
     obs: &Observation,
@@ -37,6 +40,14 @@ pub(super) fn plan(
             number: None,
             fields: moved,
         });
+    }
+    let odd: Vec<FieldError> = figures
+        .iter()
+        .filter(|(_, new, ..)| new.is_some_and(|n| !(0..=LARGEST).contains(&n)))
+        .map(|(name, ..)| FieldError::new(*name, format!("must be 0 to {LARGEST}")))
+        .collect();
+    if !odd.is_empty() {
+        return Err(Problem::Invalid(odd));
     }
     let after = Capacity { min: min.unwrap_or(group.min), desired: desired.unwrap_or(group.desired), max: max.unwrap_or(group.max) };
     let mut checks = Vec::new();
@@ -123,6 +134,7 @@ pub(super) fn plan(
         old_version: None,
         old_digest: None,
         ways_out: Vec::new(),
+        seen: super::seen(group),
         boot_budget_seconds: env.policy.boot_budget(group.grace_seconds),
         desired: after.desired,
     })

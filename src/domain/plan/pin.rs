@@ -115,6 +115,7 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
         old_version: bound.template.as_ref().map(|t| t.base),
         old_digest: None,
         ways_out: Vec::new(),
+        seen: super::seen(group),
         bound,
         diff,
         steps,

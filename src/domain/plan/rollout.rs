@@ -57,6 +57,10 @@ pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, gro
     prefs.auto_rollback = false;
     let mut draft = Draft::new(env, facts, obs, group, Kind::Rollback, prefs);
     draft.group_checks(false);
+    if facts.release.is_none() {
+        draft.checks.push(refuse_field("good_here", "release", "No earlier release was good here. Deploy one instead."));
+        return Ok(draft.finish());
+    }
     if !facts.was_good_here {
         draft.checks.push(refuse_field(
             "good_here",
@@ -370,6 +374,7 @@ impl<'a> Draft<'a> {
             old_version,
             old_digest,
             ways_out,
+            seen: super::seen(group),
             boot_budget_seconds: env.policy.boot_budget(group.grace_seconds),
             desired: group.desired,
         }
