@@ -8,9 +8,7 @@ use crate::harness::{As, Setup, TestApp};
 
 /// Someone resizes the group outside Fleetgate.
 async fn outside(t: &TestApp, min: Option<i32>, desired: Option<i32>, max: Option<i32>) {
-    let aws = fleetgate::aws::Aws::connect(crate::harness::aws_config(&t.sim), t.app.clocks.clone()).await;
-    let place = fleetgate::aws::Place { region: t.names.region.clone(), role_arn: None, external_id: None };
-    aws.cloud(&place, "console").await.unwrap().resize(&t.names.production, min, desired, max).await.unwrap();
+    t.outsider().await.resize(&t.names.production, min, desired, max).await.unwrap();
 }
 
 async fn requested(t: &TestApp, dan: &As) -> i64 {

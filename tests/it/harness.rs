@@ -23,7 +23,7 @@ use fleetgate::store::audit::Filter;
 use fleetgate::web::{self, Site};
 use fleetgate::{iam, worker};
 use fleetgate_sim::seed::ImageSeed;
-use fleetgate_sim::{CallRecord, ClockMode, Seed, Sim, SimConfig, StackNames};
+use fleetgate_sim::{CallRecord, ClockMode, FaultKind, Seed, Sim, SimConfig, StackNames};
 
 pub(crate) const APP: &str = "shop";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -247,6 +247,19 @@ impl TestApp {
         }
         let c = self.app.store.find_change(number).await.unwrap().unwrap();
         panic!("#{number} did not end: {} {}", c.state.name(), c.sentence);
+    }
+
+    /// Someone with the console: our adapter, with credentials of its own.
+    pub(crate) async fn outsider(&self) -> fleetgate::aws::Cloud {
+        let aws = Aws::connect(aws_config(&self.sim), self.app.clocks.clone()).await;
+        let place = fleetgate::aws::Place { region: self.names.region.clone(), role_arn: None, external_id: None };
+        aws.cloud(&place, "console").await.unwrap()
+    }
+
+    /// A fault of one operation, each time.
+    pub(crate) fn fault(&self, operation: &str, kind: FaultKind, count: Option<u64>) {
+        let value = json!({"service": "*", "operation": operation, "kind": kind, "rate": 1.0, "seed": 1, "count": count, "seconds": 25});
+        self.sim.world().fault(serde_json::from_value(value).unwrap()).unwrap();
     }
 
     #[track_caller]

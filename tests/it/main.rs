@@ -8,5 +8,6 @@ mod crash;
 mod faults;
 mod groups;
 mod harness;
+mod hostile;
 mod images;
 mod story;
