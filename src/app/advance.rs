@@ -95,8 +95,7 @@ impl App {
                     edit(&mut c);
                     tx.set_change(&mut c).await?;
                     if c.sentence != sentence || c.state != state {
-                        tx.event(&c.topic(), Some(c.number), Some(&c.sentence)).await?;
-                        tx.event(&format!("env-{}", c.env), None, None).await?;
+                        tx.announce(&c).await?;
                     }
                     Ok(())
                 })
@@ -125,8 +124,7 @@ impl App {
                 tx.begin_step(number, step, false).await?;
                 tx.set_change(&mut c).await?;
                 if c.sentence != old_sentence || c.state != old_state {
-                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await?;
+                    tx.announce(&c).await?;
                 }
                 Ok(())
             })
@@ -192,8 +190,7 @@ impl App {
                     c.sentence = format!("Taking it back: {why}");
                     tx.end_step(c.number, "failed", &why).await?;
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(c.number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await
+                    tx.announce(&c).await
                 })
             })
             .await;
@@ -286,8 +283,7 @@ impl App {
                     let step_state = if matches!(state, State::Failed | State::UndoFailed) { "failed" } else { "done" };
                     tx.end_step(number, step_state, &c.sentence).await?;
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await
+                    tx.announce(&c).await
                 })
             })
             .await;

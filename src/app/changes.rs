@@ -113,7 +113,10 @@ impl App {
                 && env.release != Some(*named)
             {
                 let back = env.release.map_or_else(|| "what ran before".to_owned(), |r| format!("v{r}"));
-                return Err(Problem::field("release", format!("#{} runs, and rolling back now takes it back to {back}. Leave `release` out, or wait for its end", deploy.number)));
+                return Err(Problem::field(
+                    "release",
+                    format!("#{} runs, and rolling back now takes it back to {back}. Leave `release` out, or wait for its end", deploy.number),
+                ));
             }
             let key = request.key.map(|k| (k, body_hash));
             return self.cancel_with_key(actor, env, deploy.number, CancelMode::Undo, request.reason, key).await;
@@ -271,12 +274,7 @@ impl App {
         if let Some(text) = &comment {
             free_text(if plan_hash.is_some() { "comment" } else { "reason" }, text, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
         }
-        let change = self
-            .store
-            .find_change(number)
-            .await?
-            .filter(|c| c.env == env.id)
-            .ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let change = self.change_of(env, number).await?;
         let approves = plan_hash.is_some();
         let decided = self.store.list_approvals(number).await?.into_iter().filter(|a| a.plan_hash == change.plan_hash).map(|a| a.person).collect();
         let facts = GateFacts {
@@ -325,8 +323,7 @@ impl App {
                         c.sentence = format!("Rejected by {person}: {}", approval.comment.as_deref().unwrap_or("no reason given"));
                     }
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await?;
+                    tx.announce(&c).await?;
                     Ok(c)
                 })
             })
@@ -362,12 +359,7 @@ impl App {
         if let Some(text) = &reason {
             free_text("reason", text, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
         }
-        let change = self
-            .store
-            .find_change(number)
-            .await?
-            .filter(|c| c.env == env.id)
-            .ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let change = self.change_of(env, number).await?;
         let facts = GateFacts {
             state_refuses: change.state.is_final().then(|| format!("#{number} is finished: {}.", change.state.name())),
             ..GateFacts::default()
@@ -428,8 +420,7 @@ impl App {
                         c.sentence = format!("Cancelled by {who} before anything was sent to AWS.");
                     }
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await?;
+                    tx.announce(&c).await?;
                     Ok(c)
                 })
             })
@@ -447,12 +438,7 @@ impl App {
             return Err(Problem::field("reason", "say why: this goes into the audit"));
         }
         free_text("reason", &reason, 1000).map_err(|e| Problem::Invalid(vec![e]))?;
-        let change = self
-            .store
-            .find_change(number)
-            .await?
-            .filter(|c| c.env == env.id)
-            .ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))?;
+        let change = self.change_of(env, number).await?;
         let facts = GateFacts {
             state_refuses: change.state.is_final().then(|| format!("#{number} is finished: {}.", change.state.name())),
             ..GateFacts::default()
@@ -486,12 +472,17 @@ impl App {
                     c.sentence = format!("Force-closed by {who}: {}. {still}", reason.trim().trim_end_matches('.'));
                     tx.end_step(number, "failed", &c.sentence).await?;
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await?;
+                    tx.announce(&c).await?;
                     Ok(c)
                 })
             })
             .await?)
+    }
+
+    /// A change of this environment.
+    async fn change_of(&self, env: &Environment, number: i64) -> Result<Change, Problem> {
+        let found = self.store.find_change(number).await?.filter(|c| c.env == env.id);
+        found.ok_or_else(|| Problem::NotFound(format!("There is no change #{number} that you may see.")))
     }
 
     /// Lets waiting changes lapse (wall clock).
@@ -522,8 +513,7 @@ impl App {
                         c.state = State::Expired;
                         c.finished_at = Some(tx.now());
                         tx.set_change(&mut c).await?;
-                        tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
-                        tx.event(&format!("env-{}", c.env), None, None).await
+                        tx.announce(&c).await
                     })
                 })
                 .await;

@@ -66,7 +66,11 @@ impl App {
             bad.push(FieldError::new("region", "must be an AWS region such as `ap-south-1`"));
         }
         if let Some(arn) = &a.role_arn
-            && !(arn.starts_with("arn:aws") && arn.contains(":iam::") && arn.contains(":role/") && arn.len() <= 2048 && !arn.chars().any(|c| c.is_whitespace() || c.is_control()))
+            && !(arn.starts_with("arn:aws")
+                && arn.contains(":iam::")
+                && arn.contains(":role/")
+                && arn.len() <= 2048
+                && !arn.chars().any(|c| c.is_whitespace() || c.is_control()))
         {
             bad.push(FieldError::new("role_arn", "must be the ARN of a role, such as `arn:aws:iam::123456789012:role/fleetgate`"));
         }

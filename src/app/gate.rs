@@ -35,10 +35,11 @@ impl App {
     pub async fn audit_refusal(&self, actor: &Actor, path: &str, asked: &str, problem: &Problem) -> Result<(), Problem> {
         let (target, change) = self.target_of(path).await?;
         let permit = Permit::witness(actor, "request.refused", &target);
-        let entry = NewEntry { change, ..NewEntry::done() }
-            .result("refused")
-            .after(&serde_json::json!({"request": asked}))
-            .reason(Some(format!("{} {}", problem.status(), problem.detail())));
+        let entry = NewEntry { change, ..NewEntry::done() }.result("refused").after(&serde_json::json!({"request": asked})).reason(Some(format!(
+            "{} {}",
+            problem.status(),
+            problem.detail()
+        )));
         self.store.write(&permit, entry, |_| Box::pin(async { Ok(()) })).await?;
         Ok(())
     }

@@ -120,9 +120,7 @@ impl App {
             // A name that nobody has may be a password in the wrong field: it is not written down.
             let who = Actor { name: known.unwrap_or_else(|| "anonymous".into()), ..Actor::anonymous(origin) };
             let permit = Permit::witness(&who, "account.sign_in", "*");
-            self.store
-                .write(&permit, NewEntry::done().result("refused"), |_| Box::pin(async { Ok(()) }))
-                .await?;
+            self.store.write(&permit, NewEntry::done().result("refused"), |_| Box::pin(async { Ok(()) })).await?;
             return Err(Problem::Unauthenticated("The name or the password is wrong.".into()));
         };
         let token = secret()?;

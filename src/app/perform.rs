@@ -288,7 +288,10 @@ impl App {
                         _ if again && late => {
                             c.state = State::NeedsAttention;
                             c.due_at = slow;
-                            c.sentence = format!("AWS has refused `{}` past the deadline of the environment's policy ({words}). It is tried again each minute.", step.name());
+                            c.sentence = format!(
+                                "AWS has refused `{}` past the deadline of the environment's policy ({words}). It is tried again each minute.",
+                                step.name()
+                            );
                         }
                         _ if again => c.sentence = format!("AWS refused `{}` for now ({words}); it is tried again.", step.name()),
                         // Taking back must not be given up: a person is called, and it is tried again each minute.
@@ -305,8 +308,7 @@ impl App {
                         }
                     }
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await
+                    tx.announce(&c).await
                 })
             })
             .await;

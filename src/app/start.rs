@@ -27,8 +27,12 @@ impl App {
         if let Some(holder) = self.store.find_running(env.id, change.lane).await? {
             return self.hold(change, format!("Waits for #{} ({}): {}", holder.number, holder.kind.name(), holder.sentence)).await;
         }
-        if let Some(older) =
-            self.store.list_open(env.id, change.lane).await?.into_iter().find(|c| c.number < change.number && c.state == State::Queued && super::changes::blocks(change.kind, c))
+        if let Some(older) = self
+            .store
+            .list_open(env.id, change.lane)
+            .await?
+            .into_iter()
+            .find(|c| c.number < change.number && c.state == State::Queued && super::changes::blocks(change.kind, c))
         {
             return self.hold(change, format!("Waits for #{}, which was asked for before.", older.number)).await;
         }
@@ -86,7 +90,9 @@ impl App {
         if change.kind == Kind::Terminate {
             let other = if change.lane == Lane::Main { Lane::Side } else { Lane::Main };
             if let Some(holder) = self.store.find_running(env.id, other).await?.filter(|c| matches!(c.kind, Kind::Terminate | Kind::Capacity)) {
-                return self.hold(change, format!("Waits for #{} ({}): both change how many instances serve.", holder.number, holder.kind.name())).await;
+                return self
+                    .hold(change, format!("Waits for #{} ({}): both change how many instances serve.", holder.number, holder.kind.name()))
+                    .await;
             }
         }
         let now = self.clocks.cloud();
@@ -115,8 +121,7 @@ impl App {
                     c.due_at = now;
                     c.sentence = format!("{} Begun.", c.plan.sentence);
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(c.number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await
+                    tx.announce(&c).await
                 })
             })
             .await;
@@ -165,8 +170,7 @@ impl App {
                     c.finished_at = Some(tx.now());
                     c.sentence = format!("Not started, and nothing was sent to AWS: {words}");
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(c.number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await
+                    tx.announce(&c).await
                 })
             })
             .await;
@@ -228,8 +232,7 @@ impl App {
                     c.expires_at = expires.or(c.expires_at);
                     c.sentence = sentence;
                     tx.set_change(&mut c).await?;
-                    tx.event(&c.topic(), Some(c.number), Some(&c.sentence)).await?;
-                    tx.event(&format!("env-{}", c.env), None, None).await
+                    tx.announce(&c).await
                 })
             })
             .await;

@@ -32,7 +32,10 @@ pub(crate) fn safe(text: &str) -> String {
 
 /// ARNs of users and roles become `our role`: they tell a reader of pages what to attack.
 fn without_roles(text: &str) -> String {
-    text.split(' ').map(|word| if word.contains("arn:aws") && (word.contains(":sts:") || word.contains(":iam:")) { "our role" } else { word }).collect::<Vec<_>>().join(" ")
+    text.split(' ')
+        .map(|word| if word.contains("arn:aws") && (word.contains(":sts:") || word.contains(":iam:")) { "our role" } else { word })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn masked(run: &str) -> &str {
@@ -60,7 +63,7 @@ mod tests {
 
     #[test]
     fn keeps_resource_arns_digests_and_ordinary_sentences() {
-let arn = "User: arn:aws:sts::123456789012:assumed-role/fleetgate/change-7 is not authorized to perform: autoscaling:StartInstanceRefresh";
+        let arn = "User: arn:aws:sts::123456789012:assumed-role/fleetgate/change-7 is not authorized to perform: autoscaling:StartInstanceRefresh";
         assert_eq!(safe(arn), "User: our role is not authorized to perform: autoscaling:StartInstanceRefresh");
         let arn = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:x is locked";
         assert_eq!(safe(arn), arn);

@@ -635,4 +635,13 @@ impl WriteTx {
         .await?;
         Ok(row.map(|(n,)| n))
     }
+
+    /// Tells the streams of a change and of its environment where it stands.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn announce(&mut self, c: &Change) -> Result<()> {
+        self.event(&c.topic(), Some(c.number), Some(&c.sentence)).await?;
+        self.event(&format!("env-{}", c.env), None, None).await
+    }
 }

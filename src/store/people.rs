@@ -245,7 +245,10 @@ impl WriteTx {
     /// # Errors
     /// Of the database.
     pub async fn forgive_login(&mut self, subject: &str) -> Result<()> {
-        sqlx::query("update login_failures set failures = failures - 1 where subject = $1 and failures > 0").bind(subject.to_owned()).execute(self.conn()).await?;
+        sqlx::query("update login_failures set failures = failures - 1 where subject = $1 and failures > 0")
+            .bind(subject.to_owned())
+            .execute(self.conn())
+            .await?;
         Ok(())
     }
 

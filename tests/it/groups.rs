@@ -82,7 +82,8 @@ async fn what_can_be_deployed_says_what_to_know_and_ends_well() {
         (
             "scheduled action",
             |g| {
-                g.scheduled = vec![ScheduledSeed { name: "night".into(), start_in: Some(1800), recurrence: None, min: None, max: Some(4), desired: None }];
+                g.scheduled =
+                    vec![ScheduledSeed { name: "night".into(), start_in: Some(1800), recurrence: None, min: None, max: Some(4), desired: None }];
             },
             "scheduled_action",
             "`night` is due in",
@@ -113,7 +114,12 @@ async fn a_network_load_balancer_is_supported() {
         |g| g.target_groups = vec!["tcp-targets".into()],
         |world, _| {
             let load_balancer = world.target_groups[0].load_balancer.clone();
-            world.target_groups.push(TargetGroupSeed { name: "tcp-targets".into(), check_protocol: "TCP".into(), load_balancer, ..TargetGroupSeed::default() });
+            world.target_groups.push(TargetGroupSeed {
+                name: "tcp-targets".into(),
+                check_protocol: "TCP".into(),
+                load_balancer,
+                ..TargetGroupSeed::default()
+            });
         },
     )
     .await;

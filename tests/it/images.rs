@@ -62,4 +62,3 @@ async fn a_tag_that_moves_after_the_release_changes_nothing() {
     assert_eq!(t.digests(&t.names.staging), [digest.as_str().unwrap().to_owned()].into());
     t.finish().await;
 }
-

@@ -21,10 +21,14 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     if !progress.capacity_set && !as_asked {
         // Before each send: a figure that is edited and moved since belongs to someone else.
         let s = &plan.seen;
-        let figures = [("min", b.set_min, s.min, group.min), ("desired", b.set_desired, s.desired, group.desired), ("max", b.set_max, s.max, group.max)];
+        let figures =
+            [("min", b.set_min, s.min, group.min), ("desired", b.set_desired, s.desired, group.desired), ("max", b.set_max, s.max, group.max)];
         if let Some((name, wish, was, now)) = figures.into_iter().find(|(_, wish, was, now)| wish.is_some_and(|w| w != *now) && was != now) {
             let wish = wish.unwrap_or(now);
-            return done(State::Failed, format!("{name} was {was} and is now {now}, so {wish} was not sent. Nothing was changed. Look again, then ask again."));
+            return done(
+                State::Failed,
+                format!("{name} was {was} and is now {now}, so {wish} was not sent. Nothing was changed. Look again, then ask again."),
+            );
         }
         return Decision::Act(Step::SetCapacity);
     }

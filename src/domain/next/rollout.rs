@@ -28,7 +28,13 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     // Before each send: the new version comes from the one that the group used when it was planned.
     if progress.refresh.is_none() && group_version(group) != Some(template.base) {
         let now = group_version(group).map_or_else(|| "no numbered version".to_owned(), |v| format!("version {v}"));
-        return done(State::Failed, format!("The group's template moved from version {} to {now} meanwhile. Nothing was replaced. Look again, then ask again.", template.base));
+        return done(
+            State::Failed,
+            format!(
+                "The group's template moved from version {} to {now} meanwhile. Nothing was replaced. Look again, then ask again.",
+                template.base
+            ),
+        );
     }
     let Some(version) = progress.new_version else { return Decision::Act(Step::CreateVersion) };
     let Some(id) = progress.refresh.clone() else {
@@ -261,6 +267,9 @@ fn stop(_plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group)
         "Failed" | "RollbackSuccessful" | "RollbackFailed" => {
             done(State::Cancelled, with_reason(&format!("The refresh ended as {} while being stopped: {mixed}", refresh.status), refresh))
         }
-        other => Decision::Attention { step: Step::Stop, sentence: format!("AWS reports a status that is unknown here: {other}. Nothing is concluded from it.") },
+        other => Decision::Attention {
+            step: Step::Stop,
+            sentence: format!("AWS reports a status that is unknown here: {other}. Nothing is concluded from it."),
+        },
     }
 }

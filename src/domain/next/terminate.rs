@@ -21,7 +21,10 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
         // Before each send: what was not the last healthy instance when asked may be it now.
         let others = group.instances.iter().filter(|i| i.id != id && i.in_service() && health(obs, i) == Health::Healthy).count();
         if others == 0 {
-            return done(State::Failed, format!("{id} is the last healthy instance now, so it was not terminated. Nothing was changed. Raise the capacity first."));
+            return done(
+                State::Failed,
+                format!("{id} is the last healthy instance now, so it was not terminated. Nothing was changed. Raise the capacity first."),
+            );
         }
         return Decision::Act(Step::TerminateInstance);
     }
@@ -37,7 +40,9 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
             let how = if progress.terminate_asked { "is gone" } else { "left by itself before AWS took the call" };
             done(State::Failed, format!("{id} {how}; desired is still {}, and was not lowered.", group.desired))
         }
-        None if !progress.terminate_asked => done(State::Succeeded, format!("{id} left by itself; {serving} of {} instances are in service.", group.desired)),
+        None if !progress.terminate_asked => {
+            done(State::Succeeded, format!("{id} left by itself; {serving} of {} instances are in service.", group.desired))
+        }
         None => done(State::Succeeded, format!("{id} is gone; {serving} of {} instances are in service.", group.desired)),
     }
 }

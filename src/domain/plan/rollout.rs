@@ -351,7 +351,10 @@ impl<'a> Draft<'a> {
         let way = |step, sentence: &str, cli| PlannedStep { step, sentence: sentence.into(), cli: Some(cli) };
         let mut ways_out = vec![way(Step::CancelRefresh, "Stop it where it is: instances of both versions stay.", commands::cancel(env))];
         if self.bound.kind == Kind::Deploy {
-            ways_out.insert(0, way(Step::RollBack, "Take it back while the refresh runs or bakes: AWS returns to the old version.", commands::roll_back(env)));
+            ways_out.insert(
+                0,
+                way(Step::RollBack, "Take it back while the refresh runs or bakes: AWS returns to the old version.", commands::roll_back(env)),
+            );
             if let (Some(t), Some(p), Some(old)) = (&self.bound.template, &prefs, old_version) {
                 let back = Preferences { auto_rollback: false, bake_seconds: 0, checkpoints: Vec::new(), ..p.clone() };
                 let cli = commands::start_refresh(env, &t.id, &old.to_string(), &back);
