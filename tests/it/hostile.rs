@@ -100,7 +100,8 @@ async fn the_last_healthy_instance_is_guarded_before_each_send_and_across_lanes(
     let (end, _) = t.run(&dan, a).await;
     assert_eq!(end["state"], "failed", "{end}");
     assert!(end["sentence"].as_str().unwrap().contains("last healthy instance"), "{}", end["sentence"]);
-    assert!(t.mutating().iter().all(|c| !c.effective), "nothing was terminated");
+    // The other change may end the instance that is dead already; the last healthy one stays.
+    assert!(t.running(&t.names.staging).contains_key(&ids[0]), "the last healthy instance was terminated");
     t.run(&dan, b).await;
     t.finish().await;
 }
