@@ -177,7 +177,8 @@ impl Player<'_> {
             };
             self.app.adopt(&ada, APP, adoption).await?;
         }
-        let token = self.app.create_token(&host, "ci", &[format!("{APP}/staging"), format!("{APP}/production")], 90 * 86_400_000).await?;
+        let token =
+            self.app.create_token(&host, "ci", &["staging", "production", "legacy"].map(|env| format!("{APP}/{env}")), 90 * 86_400_000).await?;
         self.pass(Duration::from_secs(9 * 3600)).await?;
         self.deploy(&dan, &pia, "v2", "Faster start page.", State::Succeeded, true).await?;
         self.pass(Duration::from_secs(20 * 3600)).await?;

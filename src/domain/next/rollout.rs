@@ -58,9 +58,9 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
             }
             let baking = refresh.status == "Baking";
             let words = if baking {
-                format!("{} AWS watches for the bake time and can still roll back.", sentence(&progress.counts))
+                format!("{} AWS watches for the bake time and can still roll back.", sentence(plan, &progress.counts))
             } else {
-                sentence(&progress.counts)
+                sentence(plan, &progress.counts)
             };
             wait(Step::Roll, if baking { State::Baking } else { State::Running }, words)
         }
@@ -100,12 +100,17 @@ fn fail_early(plan: &Plan, progress: &Progress, instance: &str, why: String) -> 
     if plan.bound.kind == Kind::Deploy {
         return Decision::TakeBack { instance: Some(instance.into()), why, by: "fleetgate" };
     }
-    Decision::Attention { step: Step::Roll, sentence: format!("{why} {} Stop it here, or let it go on.", sentence(&progress.counts)) }
+    Decision::Attention { step: Step::Roll, sentence: format!("{why} {} Stop it here, or let it go on.", sentence(plan, &progress.counts)) }
 }
 
-/// `1 of 2 instances run the new version and are healthy, 1 is starting, 1 is old.`
-pub(super) fn sentence(c: &Counts) -> String {
-    let mut out = format!("{} of {} instances run the new version and are healthy", c.new_healthy, c.total);
+/// `v5`, where the change brings a release.
+fn wanted_words(plan: &Plan) -> String {
+    plan.bound.release.map_or_else(|| "the new version".to_owned(), |n| format!("v{n}"))
+}
+
+/// `1 of 2 instances run v5 and are healthy, 1 is starting, 1 is old.`
+fn sentence(plan: &Plan, c: &Counts) -> String {
+    let mut out = format!("{} of {} instances run {} and are healthy", c.new_healthy, c.total, wanted_words(plan));
     for (n, one, many) in [
         (c.warming, "is starting", "are starting"),
         (c.failed, "fails", "fail"),
@@ -144,7 +149,7 @@ fn prove(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group,
             let what = match (end, plan.bound.kind) {
                 (State::Undone, _) => "Taken back: every counted instance runs the old version and is healthy.",
                 (_, Kind::Replace) => "Every instance was replaced and is healthy.",
-                _ => "Every counted instance runs the new version and is healthy.",
+                _ => &format!("Every counted instance runs {} and is healthy.", wanted_words(plan)),
             };
             return done(end, format!("{what}{young}"));
         }
