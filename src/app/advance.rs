@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{App, aws_problem, facts};
+use super::{App, aws_problem};
 use crate::aws::{AwsError, Cloud, ErrorKind, Priority};
 use crate::domain::access::Permit;
 use crate::domain::change::{Kind, Progress, State, Step, Undo};
@@ -213,7 +213,7 @@ impl App {
         let scope = change.scope();
         let permit = Permit::engine(&format!("change.{}", state.name()), &scope);
         let succeeded = state == State::Succeeded;
-        let version = facts::group_version(obs);
+        let version = obs.launched_version();
         let digest = version.and_then(|v| match plan::launched(env, obs, v) {
             Launched::Digest { digest } => Some(digest),
             _ => None,

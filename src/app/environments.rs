@@ -117,7 +117,7 @@ impl App {
         };
         let obs = self.observe(&env, &cloud, p).await.map_err(|e| aws_problem(&e))?;
         let digest = facts::running_digest(&env, &obs);
-        let good_version = (explain(&env, Some(&obs)).0 == Level::Ok).then(|| facts::group_version(&obs)).flatten();
+        let good_version = (explain(&env, Some(&obs)).0 == Level::Ok).then(|| obs.launched_version()).flatten();
         let entry = NewEntry::done().after(&json!({
             "environment": env.scope(), "asg": env.asg, "asg_arn": env.asg_arn, "protected": env.protected, "region": env.region, "registry": env.registry,
             "image_source": String::from(env.image_source.clone()), "role_arn": env.role_arn, "policy": env.policy, "runs": digest,

@@ -70,7 +70,7 @@ impl App {
 
     /// The image that a moving tag of the group's template points to now.
     async fn moving_image(&self, env: &Environment, obs: &Observation, cloud: &Cloud) -> Result<Option<Image>, Problem> {
-        let Some(version) = group_version(obs) else { return Ok(None) };
+        let Some(version) = obs.launched_version() else { return Ok(None) };
         match obs.versions.get(&version).map(|v| image::launched(v, &env.image_source, &env.registry, &env.repository)) {
             Some(Launched::MovingTag { tag }) => cloud.image_by_tag(Priority::Act, &env.repository, &tag).await.map_err(|e| aws_problem(&e)),
             _ => Ok(None),
@@ -118,24 +118,9 @@ pub(crate) fn group_template(obs: &Observation) -> Option<String> {
     }
 }
 
-/// The version that the observed group launches: its number, or what its alias resolved to at the look.
-pub(crate) fn group_version(obs: &Observation) -> Option<i64> {
-    match obs.group.as_ref().map(|g| &g.launch) {
-        Some(LaunchSource::Template(t)) => t.number().or_else(|| {
-            let of = obs.versions.values().filter(|v| v.template_id == t.id);
-            if t.version == "$Latest" {
-                of.map(|v| v.number).max()
-            } else {
-                of.filter(|v| v.rest.contains_key("fleetgate.default")).map(|v| v.number).next()
-            }
-        }),
-        _ => None,
-    }
-}
-
 /// The digest that the observed group launches, where it is certain.
 pub fn running_digest(env: &Environment, obs: &Observation) -> Option<String> {
-    match plan::launched(env, obs, group_version(obs)?) {
+    match plan::launched(env, obs, obs.launched_version()?) {
         Launched::Digest { digest } => Some(digest),
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::App;
 use crate::aws::{AwsError, Cloud, ErrorKind, Priority};
 use crate::domain::environment::Environment;
-use crate::domain::observation::{LaunchSource, Millis, Observation, TargetHealth, TemplateVersion};
+use crate::domain::observation::{DEFAULT_MARK, LaunchSource, Millis, Observation, TargetHealth, TemplateVersion};
 
 /// Session name of the observer, as CloudTrail shows it.
 pub const OBSERVER: &str = "fleetgate-observer";
@@ -13,8 +13,6 @@ pub const OBSERVER: &str = "fleetgate-observer";
 const REFRESHES: usize = 20;
 /// Activities read at one look.
 const ACTIVITIES: usize = 20;
-/// Mark in `rest` of the version that `$Default` resolves to.
-const DEFAULT_MARK: &str = "fleetgate.default";
 
 impl App {
     /// Clients for an environment under a session name.

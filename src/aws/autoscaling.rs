@@ -109,23 +109,6 @@ impl Cloud {
         let out = self.read(p, "autoscaling:DescribeLifecycleHooks", request.send()).await?;
         Ok(out.lifecycle_hooks.unwrap_or_default().into_iter().filter_map(|h| h.lifecycle_hook_name).collect())
     }
-
-    /// Names of the group's scaling policies.
-    ///
-    /// # Errors
-    /// Those of a read.
-    pub async fn scaling_policies(&self, p: Priority, group: &str) -> Result<Vec<String>, AwsError> {
-        let operation = "autoscaling:DescribePolicies";
-        let (mut pages, mut all) = (Pages::new(operation, MOST_SMALL), Vec::new());
-        loop {
-            let request = self.autoscaling.describe_policies().auto_scaling_group_name(group).max_records(PAGE);
-            let out = self.read(p, operation, request.set_next_token(pages.token()).send()).await?;
-            all.extend(out.scaling_policies.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_name));
-            if !pages.more(out.next_token, all.len())? {
-                return Ok(all);
-            }
-        }
-    }
 }
 
 fn page(max: usize) -> i32 {

@@ -46,18 +46,6 @@ impl Cloud {
         Ok(out.target_groups.unwrap_or_default().into_iter().map(target_group).collect())
     }
 
-    /// Seconds an old target of this group stays `draining`; `None` when AWS does not say.
-    ///
-    /// # Errors
-    /// Those of a read; `NotFound` without such a target group.
-    pub async fn drain_seconds(&self, p: Priority, arn: &str) -> Result<Option<i64>, AwsError> {
-        let request = self.elb.describe_target_group_attributes().target_group_arn(arn);
-        let out = self.read(p, "elasticloadbalancing:DescribeTargetGroupAttributes", request.send()).await?;
-        let delay = |a: &sdk::TargetGroupAttribute| a.key.as_deref() == Some("deregistration_delay.timeout_seconds");
-        let value = out.attributes.unwrap_or_default().into_iter().find(delay).and_then(|a| a.value);
-        Ok(value.and_then(|v| v.parse().ok()))
-    }
-
     /// The state of each target of a target group, by instance id. Where an instance is registered with several ports, the
     /// least healthy of its states.
     ///
@@ -88,7 +76,6 @@ fn target_group(g: sdk::TargetGroup) -> TargetGroup {
         name: g.target_group_name.unwrap_or_default(),
         protocol: g.protocol.map(|p| p.as_str().to_owned()).unwrap_or_default(),
         has_listener: g.load_balancer_arns.is_some_and(|arns| !arns.is_empty()),
-        drain_seconds: None,
     }
 }
 

@@ -149,16 +149,12 @@ pub enum Act {
     CreateApplication,
     /// Adopt an environment.
     Adopt,
-    /// Read the audit trail of everything.
-    ReadAudit,
     /// Create, disable or reset people.
     ManagePeople,
     /// Create or revoke API tokens.
     ManageTokens,
     /// End one's own session, or change one's own password.
     OwnAccount,
-    /// Carry out what was decided.
-    Engine,
 }
 
 impl Act {
@@ -174,11 +170,9 @@ impl Act {
             Self::MakeRelease => "release.create".into(),
             Self::CreateApplication => "application.create".into(),
             Self::Adopt => "environment.adopt".into(),
-            Self::ReadAudit => "audit.read".into(),
             Self::ManagePeople => "people.manage".into(),
             Self::ManageTokens => "tokens.manage".into(),
             Self::OwnAccount => "account.own".into(),
-            Self::Engine => "change.advance".into(),
         }
     }
 }
@@ -267,7 +261,7 @@ pub fn decide(actor: &Actor, act: &Act, on: &On<'_>, facts: &Facts) -> Result<Pe
         Act::Request(_) | Act::Cancel | Act::MakeRelease => Some(Role::Deployer),
         Act::Approve | Act::Reject => Some(Role::Approver),
         Act::ForceClose | Act::CreateApplication | Act::Adopt | Act::ManagePeople | Act::ManageTokens => Some(Role::Admin),
-        Act::ReadAudit | Act::OwnAccount | Act::Engine => None,
+        Act::OwnAccount => None,
     };
     let sees = match on {
         On::Environment(scope) => actor.sees(scope),
@@ -281,9 +275,6 @@ pub fn decide(actor: &Actor, act: &Act, on: &On<'_>, facts: &Facts) -> Result<Pe
         return Err(Problem::Forbidden("Only a signed-in person has an account here; a token has none.".into()));
     }
     let who = "An admin can grant it: `fleetgate user add --grant`.";
-    if matches!(act, Act::ReadAudit) && !Role::ALL.into_iter().any(|r| actor.has(r, EVERYWHERE)) {
-        return Err(Problem::Forbidden(format!("Reading the whole audit trail needs a role in every environment (`*`). {who}")));
-    }
     if let Some(role) = role {
         let holds = match on {
             On::Environment(scope) => actor.has(role, scope),

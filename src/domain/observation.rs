@@ -147,8 +147,6 @@ pub struct TargetGroup {
     pub protocol: String,
     /// Attached to a load balancer's listener: only then its health says anything.
     pub has_listener: bool,
-    /// Seconds an old target stays `draining`; `None` when not read.
-    pub drain_seconds: Option<i64>,
 }
 
 /// Health of one instance in one target group.
@@ -282,7 +280,18 @@ pub struct Observation {
     pub versions: BTreeMap<i64, TemplateVersion>,
 }
 
+/// Mark in `rest` of the version that `$Default` resolved to at a look.
+pub const DEFAULT_MARK: &str = "fleetgate.default";
+
 impl Observation {
+    /// The version that the group launches: its number, or what its alias resolved to at the look.
+    pub fn launched_version(&self) -> Option<i64> {
+        let LaunchSource::Template(t) = &self.group.as_ref()?.launch else { return None };
+        t.number().or_else(|| {
+            let mut of = self.versions.values().filter(|v| v.template_id == t.id);
+            if t.version == "$Latest" { of.map(|v| v.number).max() } else { of.find(|v| v.rest.contains_key(DEFAULT_MARK)).map(|v| v.number) }
+        })
+    }
     /// The refresh that is active now, if any.
     pub fn active_refresh(&self) -> Option<&Refresh> {
         self.refreshes.iter().find(|r| r.active())

@@ -95,7 +95,7 @@ fn observation(at: i64, group: Group, states: &[&str], status: &str) -> Observat
         .zip(states)
         .map(|(i, s)| (i.id.clone(), TargetState { state: (*s).into(), reason: None, description: None }))
         .collect();
-    let target_group = TargetGroup { arn: "tg".into(), name: "tg".into(), protocol: "HTTP".into(), has_listener: true, drain_seconds: None };
+    let target_group = TargetGroup { arn: "tg".into(), name: "tg".into(), protocol: "HTTP".into(), has_listener: true };
     let refresh = |id: &str, status: &str| Refresh {
         id: id.into(),
         status: status.into(),

@@ -17,12 +17,8 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
     let mut current = None;
     match &group.launch {
         LaunchSource::Template(t) => {
-            // The shell put the version that the reference resolves to into the observation under its number.
-            let number = t
-                .number()
-                .or_else(|| obs.versions.values().filter(|v| v.template_id == t.id).map(|v| v.number).max().filter(|_| t.version == "$Latest"))
-                .or_else(|| obs.versions.values().find(|v| v.template_id == t.id && v.rest.contains_key(DEFAULT_MARK)).map(|v| v.number));
-            match number {
+            // The shell put the version that an alias resolves to into the observation.
+            match obs.launched_version() {
                 Some(n) => current = obs.versions.get(&n).map(|v| (t, v)),
                 None => checks.push(refuse("template", "The version that the group follows could not be read. Try again when AWS answers.")),
             }
@@ -124,6 +120,3 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
         desired: group.desired,
     })
 }
-
-/// Mark that the shell puts into `rest` of the version which `$Default` resolves to.
-pub(crate) const DEFAULT_MARK: &str = "fleetgate.default";
