@@ -96,6 +96,13 @@ impl Clocks {
             _ => real,
         }
     }
+    /// In a rehearsal: how many times as fast the cloud clock runs.
+    pub fn speed(&self) -> Option<f64> {
+        match &self.cloud {
+            Source::Scaled { speed, .. } => Some(*speed),
+            _ => None,
+        }
+    }
     /// Moved by hand: nobody may wait for it to pass.
     pub fn is_manual(&self) -> bool {
         matches!(self.cloud, Source::Manual(_))

@@ -1,13 +1,17 @@
 //! HTTP: the route table, sessions, problem documents, headers.
 //!
-//! **Invariant:** every route stands in [`ROUTES`] with its access level; one that is not there does not exist. No GET makes an
-//! AWS call, but for lists of images, which name one counted read.
+//! **Invariant:** every route stands in [`ROUTES`] with its access level; one that is not there does not exist (static files and
+//! probes aside). No GET makes an AWS call.
 
+pub mod assets;
 pub mod error;
 pub mod health;
-pub mod home;
+pub mod help;
+pub mod live;
 pub mod login;
+pub mod page;
 pub mod session;
+pub mod words;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -16,6 +20,7 @@ use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -67,10 +72,11 @@ macro_rules! route {
 
 /// The whole site.
 pub const ROUTES: &[Route] = &[
-    route!("GET" get "/" Public home::show),
-    route!("GET" get "/static/app.css" Public home::style),
+    route!("GET" get "/login" Public login::show),
     route!("POST" post "/login" Public login::create),
     route!("POST" post "/logout" Person login::delete),
+    route!("GET" get "/live" Person live::stream),
+    route!("GET" get "/help" Person help::show),
     route!("GET" get "/api/openapi.json" Public api::openapi),
     route!("GET" get "/api/v1/me" Caller api::me::show),
     route!("GET" get "/api/v1/environments" Caller api::environments::list),
@@ -116,6 +122,8 @@ pub fn router(site: Site, public_url: &str) -> anyhow::Result<Router> {
     if site.health_here {
         routes = routes.merge(health::probes());
     }
+    routes = routes.merge(assets::router());
+    let clocks = site.app.clocks.clone();
     let header = |name: HeaderName, value: &'static str| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let id = HeaderName::from_static("x-request-id");
     Ok(routes
@@ -124,7 +132,8 @@ pub fn router(site: Site, public_url: &str) -> anyhow::Result<Router> {
         .with_state(site)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(middleware::from_fn(error::name_request))
+        .layer(middleware::from_fn_with_state(clocks, error::name_request))
+        .layer(CompressionLayer::new())
         .layer(PropagateRequestIdLayer::new(id.clone()))
         .layer(SetRequestIdLayer::new(id.clone(), MakeRequestUuid))
         // A request id from outside would let a caller forge the trail: ours always.

@@ -10,7 +10,6 @@ use serde_json::json;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::changes::scopes;
 use super::{PAGE, Page, cursor, time, written};
 use crate::domain::access::{Actor, Permit};
 use crate::domain::audit::Entry;
@@ -51,7 +50,7 @@ fn filter(actor: &Actor, q: &Search) -> Result<Filter, Problem> {
         from: time("from", q.from.as_deref())?,
         until: time("until", q.until.as_deref())?,
         below: cursor(q.cursor.as_deref())?,
-        scopes: scopes(actor),
+        scopes: actor.scopes(),
     })
 }
 

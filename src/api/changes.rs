@@ -321,7 +321,7 @@ pub async fn list(State(site): State<Site>, Caller(actor): Caller, Query(q): Que
         from: time("from", q.from.as_deref())?,
         until: time("until", q.until.as_deref())?,
         below: cursor(q.cursor.as_deref())?,
-        scopes: scopes(&actor),
+        scopes: actor.scopes(),
     };
     let page = Page::of(site.app.store.list_changes(&filter, PAGE + 1).await?, |c| c.number);
     let items = page
@@ -342,12 +342,6 @@ pub async fn list(State(site): State<Site>, Caller(actor): Caller, Query(q): Que
         })
         .collect();
     Ok(Json(Page { items, next: page.next }))
-}
-
-/// What a reader is narrowed to: `None` where a role holds everywhere.
-pub(super) fn scopes(actor: &Actor) -> Option<Vec<String>> {
-    let everywhere = actor.grants.get(crate::domain::access::EVERYWHERE).is_some_and(|roles| !roles.is_empty());
-    (!everywhere).then(|| actor.grants.keys().cloned().collect())
 }
 
 /// A change that the caller may see, with its environment.

@@ -154,11 +154,12 @@ impl App {
             .await?)
     }
 
-    /// Who holds this session's secret. Rights are read anew on each request.
+    /// Who holds this session's secret. Rights are read anew on each request. `used`: a person acts; a page that renews itself
+    /// does not keep a session alive.
     ///
     /// # Errors
     /// `Unauthenticated` when it is unknown, over, or the person is disabled.
-    pub async fn who_by_session(&self, secret: &str, origin: Origin) -> Result<Actor, Problem> {
+    pub async fn who_by_session(&self, secret: &str, origin: Origin, used: bool) -> Result<Actor, Problem> {
         let over = || Problem::Unauthenticated("Your session is over. Sign in again.".into());
         let hash = sha256_hex(secret.as_bytes());
         let session = self.store.find_session(&hash).await?.ok_or_else(over)?;
@@ -167,7 +168,7 @@ impl App {
             return Err(over());
         }
         let person = self.store.find_person_by_id(session.person).await?.filter(|p| p.disabled_at.is_none()).ok_or_else(over)?;
-        if now - session.last_seen_at > TOUCH_MS {
+        if used && now - session.last_seen_at > TOUCH_MS {
             self.store.touch_session(&hash).await?;
         }
         let grants = self.store.grants(person.id).await?;

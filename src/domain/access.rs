@@ -122,6 +122,11 @@ impl Actor {
     pub fn sees_app(&self, app: &str) -> bool {
         self.grants.iter().any(|(scope, roles)| !roles.is_empty() && (scope == EVERYWHERE || scope.split('/').next() == Some(app)))
     }
+    /// What a list is narrowed to: `None` where a role holds everywhere.
+    pub fn scopes(&self) -> Option<Vec<String>> {
+        let everywhere = self.grants.get(EVERYWHERE).is_some_and(|roles| !roles.is_empty());
+        (!everywhere).then(|| self.grants.keys().cloned().collect())
+    }
     /// Has `role` anywhere in this application.
     pub fn has_in_app(&self, role: Role, app: &str) -> bool {
         self.grants.iter().any(|(scope, roles)| roles.contains(&role) && (scope == EVERYWHERE || scope.split('/').next() == Some(app)))

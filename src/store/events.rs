@@ -41,7 +41,41 @@ impl WriteTx {
     }
 }
 
+/// What a stream needs to know of an event.
+#[derive(Clone, Debug, FromRow)]
+pub struct News {
+    /// Row number.
+    pub id: i64,
+    /// Its topic.
+    pub topic: String,
+    /// `app/env` of its change, where it is about one.
+    pub scope: Option<String>,
+}
+
 impl Store {
+    /// Number of the last event; 0 before the first.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn last_event(&self) -> Result<i64> {
+        let (seq,): (i64,) = sqlx::query_as("select event_seq from heads where id = 1").fetch_one(self.reads()).await?;
+        Ok(seq)
+    }
+
+    /// Events of all topics above `after`, oldest first.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn list_news(&self, after: i64, limit: i64) -> Result<Vec<News>> {
+        Ok(sqlx::query_as(
+            "select e.id, e.topic, c.app || '/' || c.env_name as scope from events e left join changes c on c.number = e.change where e.id > $1 order by e.id limit $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(self.reads())
+        .await?)
+    }
+
     /// Events of a change above `after`, oldest first.
     ///
     /// # Errors

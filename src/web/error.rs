@@ -1,13 +1,18 @@
 //! Problem documents (RFC 9457): one shape for every error, with the request's id.
 
+use askama::Template;
 use axum::body::to_bytes;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tower_http::request_id::RequestId;
 
+use super::page::{Frame, Person, Shown, initials, theme};
+use super::session::{Caller, is_page};
+use crate::clock::Clocks;
+use crate::domain::access::{ActorKind, EVERYWHERE, Role};
 use crate::domain::problem::{FieldError, Problem};
 
 /// The body of an error.
@@ -69,10 +74,28 @@ pub fn respond(problem: Problem) -> Response {
     response
 }
 
-/// Gives every problem its document. Outside the routes, so that nothing leaves without one.
-pub async fn name_request(request: Request, next: Next) -> Response {
+#[derive(Template)]
+#[template(path = "error.html")]
+struct Page {
+    frame: Frame,
+    detail: String,
+    fields: Vec<FieldError>,
+    change: Option<i64>,
+    ways: Vec<(&'static str, &'static str)>,
+    changed: &'static str,
+    request_id: String,
+}
+
+/// Gives every problem its document: a page for people, a problem document for programs. Outside the routes, so that nothing
+/// leaves without one.
+pub async fn name_request(State(clocks): State<Clocks>, request: Request, next: Next) -> Response {
     let id = request_id(request.extensions());
+    let page = is_page(request.uri().path());
+    let theme = theme(request.headers());
     let mut response = next.run(request).await;
+    if response.extensions().get::<Shown>().is_some() {
+        return response;
+    }
     let problem = match response.extensions().get::<Refused>() {
         Some(Refused(p)) => p.clone(),
         // What the framework refused by itself.
@@ -91,6 +114,9 @@ pub async fn name_request(request: Request, next: Next) -> Response {
         Problem::Conflict { fields, number, .. } => (fields.clone(), *number),
         _ => (Vec::new(), None),
     };
+    if page {
+        return person_page(response, &problem, errors, change, id, theme, &clocks);
+    }
     let document = Document {
         kind: "about:blank",
         title: status.canonical_reason().unwrap_or("Error"),
@@ -104,6 +130,48 @@ pub async fn name_request(request: Request, next: Next) -> Response {
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, serde_json::to_vec(&document).unwrap_or_default().into())
+}
+
+/// The same problem, for somebody who reads it in a browser.
+fn person_page(
+    response: Response,
+    problem: &Problem,
+    fields: Vec<FieldError>,
+    change: Option<i64>,
+    request_id: String,
+    theme: &'static str,
+    clocks: &Clocks,
+) -> Response {
+    let title = match problem.status() {
+        401 => "Sign in first",
+        403 => "You may not do this",
+        404 => "There is nothing here",
+        405 | 400 => "That can not be read",
+        409 => "Something else came first",
+        413 => "That is too much",
+        422 => "Something needs you",
+        429 => "Too often",
+        503 => "Not now",
+        _ => "Something broke",
+    };
+    let mut frame = Frame::outside(title, theme, clocks.wall());
+    if let Some(Caller(actor)) = response.extensions().get::<Caller>()
+        && actor.kind == ActorKind::Person
+    {
+        frame.person = Some(Person { name: actor.name.clone(), initials: initials(&actor.name), admin: actor.has(Role::Admin, EVERYWHERE) });
+    }
+    let ways = match (&frame.person, problem) {
+        (None, _) => vec![("/login", "Sign in")],
+        (_, Problem::NotFound(_)) => vec![("/", "See all environments"), ("/deployments", "See all deployments"), ("/help", "Help")],
+        (_, Problem::Forbidden(_)) => vec![("/me", "See what you may do"), ("/", "Go to the board")],
+        _ => vec![("/", "Go to the board")],
+    };
+    let changed = if problem.status() >= 500 { "Nothing that is not in the audit was changed." } else { "Nothing was changed." };
+    let shown = Page { frame, detail: problem.detail(), fields, change, ways, changed, request_id };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, shown.render().unwrap_or_else(|_| problem.detail()).into())
 }
 
 fn is_plain(headers: &HeaderMap) -> bool {
@@ -128,7 +196,9 @@ pub fn too_large() -> Problem {
 
 /// 404 for what is no route.
 pub async fn not_found() -> Response {
-    respond(Problem::NotFound("There is no such address here. The API is described at /api/openapi.json.".into()))
+    respond(Problem::NotFound(
+        "There is no such address here. The API is described at /api/openapi.json, and everything else hangs on the board.".into(),
+    ))
 }
 
 /// 405.

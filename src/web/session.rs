@@ -39,13 +39,25 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// Who this proves now: rights are read anew.
+    /// Who this proves now, for an act of a person: rights are read anew, and the session was used.
     ///
     /// # Errors
     /// `Unauthenticated`; with the actor where a known token is over.
     pub async fn actor(&self, site: &Site, origin: Origin) -> Result<Actor, (Problem, Option<Actor>)> {
+        self.who(site, origin, true).await
+    }
+
+    /// Who this proves now, for what a page does by itself: the session grows older.
+    ///
+    /// # Errors
+    /// As [`Proof::actor`].
+    pub async fn look(&self, site: &Site, origin: Origin) -> Result<Actor, (Problem, Option<Actor>)> {
+        self.who(site, origin, false).await
+    }
+
+    async fn who(&self, site: &Site, origin: Origin, used: bool) -> Result<Actor, (Problem, Option<Actor>)> {
         match self {
-            Self::Session(secret) => site.app.who_by_session(secret, origin).await.map_err(|p| (p, None)),
+            Self::Session(secret) => site.app.who_by_session(secret, origin, used).await.map_err(|p| (p, None)),
             Self::Token(secret) => site.app.who_by_token(secret, origin).await,
         }
     }
@@ -84,10 +96,18 @@ async fn guard(site: Site, mut request: Request, next: Next, person_only: bool) 
     let path = request.uri().path().to_owned();
     let asked = format!("{} {path}", request.method());
     let from = origin(&request);
+    let by_itself = path == "/live" || request.headers().contains_key("hx-request");
     let Some(proof) = proof(&site, request.headers()) else {
-        return respond(Problem::Unauthenticated("Sign in, or send an API token as `Authorization: Bearer fg_…`.".into()));
+        return match is_page(&path) {
+            true => super::login::ask(request, false).await,
+            false => respond(Problem::Unauthenticated("Sign in, or send an API token as `Authorization: Bearer fg_…`.".into())),
+        };
     };
-    let (response, actor) = match proof.actor(&site, from).await {
+    let who = if by_itself { proof.look(&site, from).await } else { proof.actor(&site, from).await };
+    let (mut response, actor) = match who {
+        Err((Problem::Unauthenticated(_), _)) if is_page(&path) && matches!(proof, Proof::Session(_)) => {
+            return super::login::ask(request, true).await;
+        }
         Err((problem, actor)) => (respond(problem), actor),
         Ok(actor) => {
             let refusal = if person_only && actor.kind != ActorKind::Person {
@@ -109,6 +129,9 @@ async fn guard(site: Site, mut request: Request, next: Next, person_only: bool) 
             }
         }
     };
+    if let Some(actor) = &actor {
+        response.extensions_mut().insert(Caller(actor.clone()));
+    }
     // Every refused act of somebody we know is in the trail; so is one with a body that is too large or not readable.
     if mutating && let Some(actor) = actor {
         let refused = match response.extensions().get::<Refused>() {
@@ -123,6 +146,11 @@ async fn guard(site: Site, mut request: Request, next: Next, person_only: bool) 
         }
     }
     response
+}
+
+/// Answered with HTML: everything but the API and the stream.
+pub fn is_page(path: &str) -> bool {
+    !path.starts_with("/api/") && path != "/live" && path != "/healthz" && path != "/readyz"
 }
 
 fn proof(site: &Site, headers: &HeaderMap) -> Option<Proof> {

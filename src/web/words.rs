@@ -1,0 +1,221 @@
+//! Words, times and marks that the pages share. All pure.
+
+use crate::domain::change::{Kind, State};
+use crate::domain::health::Level;
+use crate::domain::observation::Millis;
+use crate::domain::problem::{FieldError, Problem};
+
+/// A moment. Written in UTC; `app.js` puts it into the reader's zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub Millis);
+
+impl Moment {
+    fn zoned(self) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::from_millisecond(self.0).ok()
+    }
+    fn form(self, form: &str) -> String {
+        self.zoned().map_or_else(|| self.0.to_string(), |t| t.to_zoned(jiff::tz::TimeZone::UTC).strftime(form).to_string())
+    }
+    /// For machines: RFC 3339.
+    pub fn machine(&self) -> String {
+        self.form("%Y-%m-%dT%H:%M:%SZ")
+    }
+    /// `12:24:05`.
+    pub fn clock(&self) -> String {
+        self.form("%H:%M:%S")
+    }
+    /// `12:24`.
+    pub fn minute(&self) -> String {
+        self.form("%H:%M")
+    }
+    /// `Tue 25 Aug 2026, 12:24:07 UTC`.
+    pub fn full(&self) -> String {
+        self.form("%a %-d %b %Y, %H:%M:%S UTC")
+    }
+    /// `25 Aug 12:24`.
+    pub fn day(&self) -> String {
+        self.form("%-d %b %H:%M")
+    }
+    /// `2026-08-25`, for a date field.
+    pub fn date(&self) -> String {
+        self.form("%Y-%m-%d")
+    }
+    /// `3 min ago`, seen from `now`.
+    pub fn ago(&self, now: &Moment) -> String {
+        let ms = now.0 - self.0;
+        if ms < 5000 { "just now".into() } else { format!("{} ago", span(ms)) }
+    }
+    /// `in 3 h`, seen from `now`.
+    pub fn ahead(&self, now: &Moment) -> String {
+        if self.0 <= now.0 { "now".into() } else { format!("in {}", span(self.0 - now.0)) }
+    }
+}
+
+/// `45 s`, `12 min`, `3 h 20 min`, `4 days`.
+pub fn span(ms: Millis) -> String {
+    let s = ms.max(0) / 1000;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min", s / 60),
+        3600..36_000 if s % 3600 >= 60 => format!("{} h {} min", s / 3600, s % 3600 / 60),
+        3600..172_800 => format!("{} h", s / 3600),
+        _ => format!("{} days", s / 86_400),
+    }
+}
+
+/// `20`, `0.5`.
+pub fn number(n: f64) -> String {
+    if n.fract() == 0.0 { format!("{n:.0}") } else { n.to_string() }
+}
+
+/// `214 MB`.
+pub fn size(bytes: i64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+/// `1 instance`, `3 instances`.
+pub fn count(n: usize, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
+/// A word with a capital first letter.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}
+
+/// A digest for people: `9f2c41ab03de`.
+pub fn digest(text: &str) -> &str {
+    let hex = text.strip_prefix("sha256:").unwrap_or(text);
+    hex.get(..12).unwrap_or(hex)
+}
+
+/// The word of a health level.
+pub fn health(level: Level) -> &'static str {
+    match level {
+        Level::Ok => "Healthy",
+        Level::Warn => "Degraded",
+        Level::Bad => "Not healthy",
+        Level::Unknown => "Unknown",
+    }
+}
+
+/// The class of a health level.
+pub fn health_class(level: Level) -> &'static str {
+    match level {
+        Level::Ok => "ok",
+        Level::Warn => "warn",
+        Level::Bad => "bad",
+        Level::Unknown => "off",
+    }
+}
+
+/// The icon of a health level.
+pub fn health_icon(level: Level) -> &'static str {
+    match level {
+        Level::Ok => "ok",
+        Level::Warn => "warn",
+        Level::Bad => "bad",
+        Level::Unknown => "unknown",
+    }
+}
+
+/// The word of a change's state, with its class and its icon.
+pub fn state(state: State) -> (&'static str, &'static str, &'static str) {
+    match state {
+        State::AwaitingApproval => ("Waits for approval", "off", "gate"),
+        State::Scheduled => ("Scheduled", "off", "wait"),
+        State::Queued => ("Queued", "off", "wait"),
+        State::Running => ("Rolling", "run", "rolling"),
+        State::Baking => ("Baking", "run", "wait"),
+        State::Cancelling => ("Stopping", "warn", "wait"),
+        State::Undoing => ("Undoing", "warn", "undo"),
+        State::NeedsAttention => ("Needs attention", "bad", "bad"),
+        State::Succeeded => ("Succeeded", "ok", "ok"),
+        State::Failed => ("Failed", "bad", "bad"),
+        State::Cancelled => ("Stopped", "off", "cross"),
+        State::Undone => ("Undone", "warn", "undo"),
+        State::UndoFailed => ("Undo failed", "bad", "bad"),
+        State::Rejected => ("Rejected", "off", "cross"),
+        State::Expired => ("Expired", "off", "cross"),
+        State::Superseded => ("Superseded", "off", "cross"),
+    }
+}
+
+/// The state's word where nothing rolls.
+pub fn state_of(state_now: State, kind: Kind) -> (&'static str, &'static str, &'static str) {
+    match (state_now, kind) {
+        (State::Running, Kind::Capacity | Kind::Terminate | Kind::Pin) => ("Running", "run", "rolling"),
+        _ => state(state_now),
+    }
+}
+
+/// What a change does, as a title: `Deploy v5`.
+pub fn title(kind: Kind, release: Option<i64>) -> String {
+    match (kind, release) {
+        (Kind::Deploy, Some(r)) => format!("Deploy v{r}"),
+        (Kind::Deploy, None) => "Deploy".into(),
+        (Kind::Rollback, Some(r)) => format!("Roll back to v{r}"),
+        (Kind::Rollback, None) => "Roll back".into(),
+        (Kind::Replace, _) => "Replace all instances".into(),
+        (Kind::Capacity, _) => "Change capacity".into(),
+        (Kind::Terminate, _) => "Terminate one instance".into(),
+        (Kind::Pin, _) => "Pin the template".into(),
+    }
+}
+
+/// What is wrong with a form, for the summary at its top.
+#[derive(Clone, Debug, Default)]
+pub struct Wrong {
+    /// One sentence.
+    pub title: String,
+    /// Each field with its message.
+    pub fields: Vec<FieldError>,
+    /// The change that is in the way.
+    pub change: Option<i64>,
+}
+
+impl Wrong {
+    /// From a refusal. Nothing was changed: every refusal comes before the first act.
+    pub fn of(problem: &Problem) -> Self {
+        let (fields, change) = match problem {
+            Problem::Invalid(fields) => (fields.clone(), None),
+            Problem::Conflict { fields, number, .. } => (fields.clone(), *number),
+            _ => (Vec::new(), None),
+        };
+        let title = match problem {
+            Problem::Invalid(f) if f.len() == 1 => "Nothing was changed. 1 value needs you.".into(),
+            Problem::Invalid(f) => format!("Nothing was changed. {} values need you.", f.len()),
+            other => other.detail(),
+        };
+        Self { title, fields, change }
+    }
+    /// The message of one field, if it has one.
+    pub fn at(&self, field: &str) -> Option<&str> {
+        self.fields.iter().find(|f| f.field == field).map(|f| f.message.as_str())
+    }
+}
+
+/// An AWS CLI word, a field's path or a step's name for people: `min_healthy` → `min healthy`.
+pub fn plain(name: &str) -> String {
+    name.replace(['_', '.'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_spoken_as_people_do() {
+        assert_eq!(span(45_000), "45 s");
+        assert_eq!(span(61_000), "1 min");
+        assert_eq!(span(3_600_000 + 1_200_000), "1 h 20 min");
+        assert_eq!(span(86_400_000), "24 h");
+        assert_eq!(span(4 * 86_400_000), "4 days");
+        assert_eq!(Moment(0).full(), "Thu 1 Jan 1970, 00:00:00 UTC");
+        assert_eq!(Moment(0).ago(&Moment(1000)), "just now");
+    }
+}
