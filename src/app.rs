@@ -10,6 +10,7 @@ pub mod environments;
 pub mod facts;
 pub mod gate;
 pub mod look;
+pub mod overview;
 pub mod people;
 mod perform;
 pub mod releases;

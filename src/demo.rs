@@ -111,6 +111,7 @@ pub(crate) async fn run(o: Options) -> anyhow::Result<()> {
     let store = Store::open(&url, Clocks::system()).await?.take_over(Some(&lock)).await?;
     let clocks = Clocks::scaled(store.anchor(o.speed, anchor).await?, o.speed);
     let app = App::new(store, aws(&clocks, BudgetConfig::default()).await, clocks, settings);
+    app.glance_images(APP).await?;
     let running = serve::start(app, o.listen, None, None).await?;
     let site = format!("http://{}", running.addr);
     if o.json {
@@ -194,6 +195,7 @@ impl Player<'_> {
             reason: Some("Two zones, always.".into()),
             on_busy: OnBusy::Refuse,
             key: None,
+            read: None,
         };
         let change = self.app.request_change(&dan, &env, raise).await?;
         self.settle(change.number, State::Succeeded).await?;
@@ -208,7 +210,7 @@ impl Player<'_> {
                 continue;
             }
             let place = self.app.visible(dan, APP, env).await?;
-            let request = Request { intent: intent.clone(), reason: Some(format!("Release {tag}: {notes}")), on_busy: OnBusy::Refuse, key: None };
+            let request = Request { intent: intent.clone(), reason: Some(format!("Release {tag}: {notes}")), on_busy: OnBusy::Refuse, key: None, read: None };
             let change = self.app.request_change(dan, &place, request).await?;
             if change.state == State::AwaitingApproval {
                 self.pass(Duration::from_secs(600)).await?;

@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod change;
 pub mod environment;
 pub mod evidence;
+pub mod fleet;
 pub mod health;
 pub mod image;
 pub mod next;

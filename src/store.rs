@@ -14,6 +14,7 @@ pub mod audit;
 pub mod changes;
 pub mod environments;
 pub mod events;
+pub mod images;
 pub mod observations;
 pub mod people;
 pub mod releases;

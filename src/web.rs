@@ -3,13 +3,19 @@
 //! **Invariant:** every route stands in [`ROUTES`] with its access level; one that is not there does not exist (static files and
 //! probes aside). No GET makes an AWS call.
 
+pub mod applications;
 pub mod assets;
+pub mod board;
+pub mod changes;
+mod draw;
+pub mod environments;
 pub mod error;
 pub mod health;
 pub mod help;
 pub mod live;
 pub mod login;
 pub mod page;
+mod phases;
 pub mod session;
 pub mod words;
 
@@ -77,6 +83,18 @@ pub const ROUTES: &[Route] = &[
     route!("POST" post "/logout" Person login::delete),
     route!("GET" get "/live" Person live::stream),
     route!("GET" get "/help" Person help::show),
+    route!("GET" get "/" Person board::show),
+    route!("GET" get "/apps" Person applications::list),
+    route!("GET" get "/apps/{app}" Person applications::show),
+    route!("GET" get "/apps/{app}/images" Person applications::images),
+    route!("POST" post "/apps/{app}/images" Person applications::release),
+    route!("GET" get "/apps/{app}/{env}" Person environments::show),
+    route!("GET" get "/deployments" Person changes::list),
+    route!("GET" get "/deployments/{number}" Person changes::show),
+    route!("GET" get "/deployments/{number}/cancel" Person changes::cancel_form),
+    route!("POST" post "/deployments/{number}/cancel" Person changes::cancel),
+    route!("GET" get "/deployments/{number}/force-close" Person changes::close_form),
+    route!("POST" post "/deployments/{number}/force-close" Person changes::close),
     route!("GET" get "/api/openapi.json" Public api::openapi),
     route!("GET" get "/api/v1/me" Caller api::me::show),
     route!("GET" get "/api/v1/environments" Caller api::environments::list),

@@ -7,12 +7,10 @@ use serde::Serialize;
 
 use super::{Body, Page, written};
 use crate::app::environments::Adoption;
-use crate::domain::access::Actor;
-use crate::domain::change::{Capacity, Lane};
-use crate::domain::environment::{Environment, Policy};
-use crate::domain::health::{Level, explain};
-use crate::domain::image::Launched;
-use crate::domain::plan;
+use crate::app::overview::{Overview, Readiness};
+use crate::domain::change::Capacity;
+use crate::domain::environment::Policy;
+use crate::domain::health::Level;
 use crate::domain::problem::Problem;
 use crate::web::Site;
 use crate::web::error::{ApiError, Document};
@@ -101,97 +99,55 @@ pub struct RollbackView {
     why_not: Option<String>,
 }
 
-async fn view(site: &Site, env: Environment) -> Result<EnvironmentView, Problem> {
-    let look = site.app.store.find_observation(env.id).await?;
-    let obs = look.as_ref().map(|l| &l.observation);
-    let (health, mut sentence) = explain(&env, obs);
-    let misses = look.as_ref().map_or(0, |l| l.misses);
-    if misses >= 3 {
-        sentence = format!("Lost contact with AWS: {misses} looks in a row failed. What follows is old. {sentence}");
-    }
-    let group = obs.and_then(|o| o.group.as_ref());
-    let mut instances = Vec::new();
-    let (mut in_service, mut healthy) = (0, 0);
-    if let (Some(obs), Some(group)) = (obs, group) {
-        for i in &group.instances {
-            let target = obs.listening().find_map(|h| h.targets.get(&i.id));
-            in_service += usize::from(i.in_service());
-            healthy += usize::from(i.in_service() && crate::domain::evidence::health(obs, i) == crate::domain::evidence::Health::Healthy);
-            let digest = i.template_version.and_then(|v| match plan::launched(&env, obs, v) {
-                Launched::Digest { digest } => Some(digest),
-                _ => None,
-            });
-            let release = match &digest {
-                Some(d) => site.app.store.find_release_by_digest(&env.app, d).await?.map(|r| r.number),
-                None => None,
-            };
-            instances.push(InstanceView {
+async fn view(site: &Site, o: Overview) -> Result<EnvironmentView, Problem> {
+    let rollback = match site.app.readiness(&o).await? {
+        Readiness::Ready(found) => RollbackView { ready: true, release: Some(found.1.number), why_not: None },
+        Readiness::Not(why) => RollbackView { ready: false, release: None, why_not: Some(why) },
+    };
+    let instances = o
+        .instances
+        .iter()
+        .map(|i| {
+            let target = o.obs().and_then(|obs| obs.listening().find_map(|h| h.targets.get(&i.id)));
+            InstanceView {
                 id: i.id.clone(),
                 az: i.zone.clone(),
                 lifecycle: i.lifecycle.clone(),
                 target_health: target.map(|t| t.state.clone()),
                 target_reason: target.and_then(|t| t.reason.clone()),
-                digest,
-                release,
+                digest: i.digest.clone(),
+                release: i.release,
                 template_version: i.template_version,
                 protected: i.protected,
-            });
-        }
-    }
-    // What the group launches is the truth; the record is what last succeeded.
-    let launched = match obs.and_then(|o| crate::app::facts::running_digest(&env, o)) {
-        Some(digest) => site.app.store.find_release_by_digest(&env.app, &digest).await?.map(|r| r.number),
-        None => None,
-    };
-    let mut health = health;
-    if let (Some(launched), Some(record)) = (launched, env.release)
-        && launched != record
-    {
-        sentence = format!("{sentence} The group launches v{launched}; the last that succeeded here is v{record}.");
-        health = if health == Level::Ok { Level::Warn } else { health };
-    }
-    let running = site.app.store.find_running(env.id, Lane::Main).await?.map(|c| c.number);
-    let rollback = match obs {
-        None => RollbackView { ready: false, release: None, why_not: Some("AWS has not been asked yet.".into()) },
-        Some(obs) => match site.app.rollback_target(&env, None, obs).await? {
-            Some((_, release)) => RollbackView { ready: true, release: Some(release.number), why_not: None },
-            None => RollbackView { ready: false, release: None, why_not: Some("No earlier release was good here.".into()) },
-        },
-    };
-    let template_version = group.and_then(|g| match &g.launch {
-        crate::domain::observation::LaunchSource::Template(t) => Some(t.version.clone()),
-        _ => None,
-    });
+            }
+        })
+        .collect();
     Ok(EnvironmentView {
-        capacity: group.map(|g| CapacityView { figures: Capacity { min: g.min, desired: g.desired, max: g.max }, in_service, healthy }),
-        health: if misses >= 3 { Level::Unknown } else { health },
-        sentence,
+        capacity: o.capacity().map(|figures| CapacityView { figures, in_service: o.in_service(), healthy: o.healthy() }),
+        health: o.level,
+        template_version: o.template_version().map(str::to_owned),
+        as_of: o.look.as_ref().map(|l| written(l.at)),
+        missed_looks: o.look.as_ref().map_or(0, |l| l.misses),
+        running: o.running().map(|c| c.number),
+        release: o.release(),
+        sentence: o.sentence,
         instances,
-        template_version,
-        as_of: look.as_ref().map(|l| written(l.at)),
-        missed_looks: misses,
         rollback,
-        running,
-        app: env.app,
-        name: env.name,
-        protected: env.protected,
-        region: env.region,
-        asg: env.asg,
-        release: launched.or(env.release),
-        policy: env.policy,
+        app: o.env.app,
+        name: o.env.name,
+        protected: o.env.protected,
+        region: o.env.region,
+        asg: o.env.asg,
+        policy: o.env.policy,
     })
-}
-
-fn visible(actor: &Actor, env: &Environment) -> bool {
-    actor.sees(&env.scope())
 }
 
 /// All environments that the caller may see.
 #[utoipa::path(get, path = "/api/v1/environments", responses((status = 200, body = Page<EnvironmentView>)))]
 pub async fn list(State(site): State<Site>, Caller(actor): Caller) -> Result<Json<Page<EnvironmentView>>, ApiError> {
     let mut items = Vec::new();
-    for env in site.app.store.list_environments().await?.into_iter().filter(|e| visible(&actor, e)) {
-        items.push(view(&site, env).await?);
+    for o in site.app.overviews(&actor).await? {
+        items.push(view(&site, o).await?);
     }
     Ok(Json(Page { items, next: None }))
 }
@@ -204,7 +160,7 @@ pub async fn show(
     Path((app, env)): Path<(String, String)>,
 ) -> Result<Json<EnvironmentView>, ApiError> {
     let env = site.app.visible(&actor, &app, &env).await?;
-    Ok(Json(view(&site, env).await?))
+    Ok(Json(view(&site, site.app.overview(env).await?).await?))
 }
 
 /// Adopts an Auto Scaling group as an environment.
@@ -216,5 +172,5 @@ pub async fn create(
     Body(new): Body<Adoption>,
 ) -> Result<(StatusCode, Json<EnvironmentView>), ApiError> {
     let env = site.app.adopt(&actor, &app, new).await?;
-    Ok((StatusCode::CREATED, Json(view(&site, env).await?)))
+    Ok((StatusCode::CREATED, Json(view(&site, site.app.overview(env).await?).await?)))
 }

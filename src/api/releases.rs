@@ -71,13 +71,17 @@ pub struct Cursor {
     cursor: Option<String>,
 }
 
-/// Images in ECR, newest first: one counted read of AWS.
-#[utoipa::path(get, path = "/api/v1/apps/{app}/images", params(("app" = String, Path)), responses((status = 200, body = Page<ImageView>), (status = 404, body = Document)))]
+/// Images in ECR, newest first, as they were read last. A tag that was pushed since can be made a release all the same.
+#[utoipa::path(get, path = "/api/v1/apps/{app}/images", params(("app" = String, Path)), responses((status = 200, body = Page<ImageView>), (status = 404, body = Document), (status = 503, body = Document)))]
 pub async fn images(State(site): State<Site>, Caller(actor): Caller, Path(app): Path<String>) -> Result<Json<Page<ImageView>>, ApiError> {
-    let images = site.app.images(&actor, &app, usize::try_from(PAGE).unwrap_or(100)).await?;
-    let mut items = Vec::with_capacity(images.len());
-    for i in images {
-        let release = site.app.store.find_release_by_digest(&app, &i.digest).await?.map(|r| r.number);
+    site.app.visible_application(&actor, &app).await?;
+    let Some(kept) = site.app.store.find_images(&app).await? else {
+        return Err(ApiError(crate::domain::problem::Problem::Unavailable("The images have not been read yet.".into(), 5)));
+    };
+    let releases = site.app.store.release_numbers(&app).await?;
+    let mut items = Vec::with_capacity(kept.images.len());
+    for i in kept.images {
+        let release = releases.get(&i.digest).copied();
         items.push(ImageView { digest: i.digest, tags: i.tags, size_bytes: i.size_bytes, pushed_at: i.pushed_at.map(written), release });
     }
     Ok(Json(Page { items, next: None }))

@@ -46,6 +46,8 @@ pub struct Request {
     pub on_busy: OnBusy,
     /// Idempotency key, where one was given.
     pub key: Option<String>,
+    /// Hash of the plan that the requester read, where they read one: another plan is refused.
+    pub read: Option<String>,
 }
 
 const HOUR_MS: i64 = 3_600_000;
@@ -131,6 +133,9 @@ impl App {
         let refusals = plan.refusals();
         if !refusals.is_empty() {
             return Err(Problem::Invalid(refusals));
+        }
+        if request.read.as_ref().is_some_and(|read| *read != plan.hash()) {
+            return Err(Problem::conflict("The plan is no longer the one that you read, because something moved meanwhile. Nothing was sent. Read it again, then start it."));
         }
         let result = self.insert_request(&permit, env, request.clone(), plan, body_hash.clone()).await;
         match (result, &request.key) {

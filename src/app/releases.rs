@@ -6,10 +6,12 @@ use super::{App, aws_problem};
 use crate::aws::{Cloud, Place, Priority};
 use crate::domain::access::{Act, Actor, Facts, On, decide};
 use crate::domain::application::free_text;
-use crate::domain::observation::Image;
 use crate::domain::problem::Problem;
 use crate::domain::release::{Release, is_digest, is_tag};
 use crate::store::{NewEntry, StoreError};
+
+/// Images of an application that are kept for its pages.
+const MOST_IMAGES: usize = 100;
 
 /// What names the image.
 #[derive(Clone, Debug, serde::Deserialize, utoipa::ToSchema)]
@@ -115,14 +117,31 @@ impl App {
         }
     }
 
-    /// Images of an application's repository, newest first.
+    /// Reads an application's images anew and keeps them. A page asks for it by a button; the observer by itself.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`.
-    pub async fn images(&self, actor: &Actor, app: &str, most: usize) -> Result<Vec<Image>, Problem> {
+    pub async fn refresh_images(&self, actor: &Actor, app: &str) -> Result<(), Problem> {
         let application = self.visible_application(actor, app).await?;
         let cloud = self.registry_cloud(app).await?;
-        cloud.images(Priority::Watched, &application.repository, most).await.map_err(|e| aws_problem(&e))
+        let images = cloud.images(Priority::Act, &application.repository, MOST_IMAGES).await.map_err(|e| aws_problem(&e))?;
+        Ok(self.store.keep_images(app, images).await?)
+    }
+
+    /// The observer's read, at the lowest priority.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn glance_images(&self, app: &str) -> Result<(), Problem> {
+        let Some(application) = self.store.find_application(app).await? else { return Ok(()) };
+        let read = match self.registry_cloud(app).await {
+            Ok(cloud) => cloud.images(Priority::Idle, &application.repository, MOST_IMAGES).await.map_err(|e| aws_problem(&e)),
+            Err(problem) => Err(problem),
+        };
+        Ok(match read {
+            Ok(images) => self.store.keep_images(app, images).await?,
+            Err(problem) => self.store.miss_images(app, problem.detail()).await?,
+        })
     }
 
     /// Where an application's images are: the place of its first environment, else our own.

@@ -1,5 +1,7 @@
 //! The local copy of AWS: what the observer saw last of each environment.
 
+use std::collections::HashMap;
+
 use super::{Result, Store, WriteTx};
 use crate::domain::observation::{Millis, Observation, TemplateVersion};
 
@@ -25,6 +27,18 @@ impl Store {
         let row: Option<(i64, String, i64, Option<String>)> =
             sqlx::query_as("select at, body, misses, failure from observations where env = $1").bind(env).fetch_optional(self.reads()).await?;
         row.map(|(at, body, misses, failure)| Ok(LastLook { observation: serde_json::from_str(&body)?, at, misses, failure })).transpose()
+    }
+
+    /// What was seen last of every environment, by its row id.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn list_observations(&self) -> Result<HashMap<i64, LastLook>> {
+        let rows: Vec<(i64, i64, String, i64, Option<String>)> =
+            sqlx::query_as("select env, at, body, misses, failure from observations").fetch_all(self.reads()).await?;
+        rows.into_iter()
+            .map(|(env, at, body, misses, failure)| Ok((env, LastLook { observation: serde_json::from_str(&body)?, at, misses, failure })))
+            .collect()
     }
 
     /// Keeps a look. Nothing is written when nothing changed but the time, and the last write is younger than `fresh_ms`.

@@ -1,5 +1,7 @@
 //! Releases.
 
+use std::collections::BTreeMap;
+
 use sqlx::FromRow;
 
 use super::{Result, Store, WriteTx};
@@ -93,6 +95,16 @@ impl Store {
                 .fetch_optional(self.reads())
                 .await?;
         Ok(row.map(Release::from))
+    }
+
+    /// Every release's number by its digest.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn release_numbers(&self, app: &str) -> Result<BTreeMap<String, i64>> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("select digest, number from releases where app = $1").bind(app.to_owned()).fetch_all(self.reads()).await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Newest first, below `below`.

@@ -1,5 +1,7 @@
 //! Words, times and marks that the pages share. All pure.
 
+use std::borrow::Borrow;
+
 use crate::domain::change::{Kind, State};
 use crate::domain::health::Level;
 use crate::domain::observation::Millis;
@@ -51,9 +53,14 @@ impl Moment {
     }
 }
 
+/// A moment, for templates.
+pub fn at(ms: impl Borrow<Millis>) -> Moment {
+    Moment(*ms.borrow())
+}
+
 /// `45 s`, `12 min`, `3 h 20 min`, `4 days`.
-pub fn span(ms: Millis) -> String {
-    let s = ms.max(0) / 1000;
+pub fn span(ms: impl Borrow<Millis>) -> String {
+    let s = (*ms.borrow()).max(0) / 1000;
     match s {
         0..60 => format!("{s} s"),
         60..3600 => format!("{} min", s / 60),
@@ -69,7 +76,8 @@ pub fn number(n: f64) -> String {
 }
 
 /// `214 MB`.
-pub fn size(bytes: i64) -> String {
+pub fn size(bytes: impl Borrow<i64>) -> String {
+    let bytes = *bytes.borrow();
     match bytes {
         0..1_000_000 => format!("{} kB", bytes / 1000),
         _ => format!("{} MB", bytes / 1_000_000),
@@ -77,7 +85,8 @@ pub fn size(bytes: i64) -> String {
 }
 
 /// `1 instance`, `3 instances`.
-pub fn count(n: usize, thing: &str) -> String {
+pub fn count(n: impl Borrow<usize>, thing: &str) -> String {
+    let n = *n.borrow();
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 
@@ -94,8 +103,8 @@ pub fn digest(text: &str) -> &str {
 }
 
 /// The word of a health level.
-pub fn health(level: Level) -> &'static str {
-    match level {
+pub fn health(level: impl Borrow<Level>) -> &'static str {
+    match level.borrow() {
         Level::Ok => "Healthy",
         Level::Warn => "Degraded",
         Level::Bad => "Not healthy",
@@ -104,8 +113,8 @@ pub fn health(level: Level) -> &'static str {
 }
 
 /// The class of a health level.
-pub fn health_class(level: Level) -> &'static str {
-    match level {
+pub fn health_class(level: impl Borrow<Level>) -> &'static str {
+    match level.borrow() {
         Level::Ok => "ok",
         Level::Warn => "warn",
         Level::Bad => "bad",
@@ -114,8 +123,8 @@ pub fn health_class(level: Level) -> &'static str {
 }
 
 /// The icon of a health level.
-pub fn health_icon(level: Level) -> &'static str {
-    match level {
+pub fn health_icon(level: impl Borrow<Level>) -> &'static str {
+    match level.borrow() {
         Level::Ok => "ok",
         Level::Warn => "warn",
         Level::Bad => "bad",
@@ -124,8 +133,8 @@ pub fn health_icon(level: Level) -> &'static str {
 }
 
 /// The word of a change's state, with its class and its icon.
-pub fn state(state: State) -> (&'static str, &'static str, &'static str) {
-    match state {
+pub fn state(state: impl Borrow<State>) -> (&'static str, &'static str, &'static str) {
+    match state.borrow() {
         State::AwaitingApproval => ("Waits for approval", "off", "gate"),
         State::Scheduled => ("Scheduled", "off", "wait"),
         State::Queued => ("Queued", "off", "wait"),
@@ -146,16 +155,16 @@ pub fn state(state: State) -> (&'static str, &'static str, &'static str) {
 }
 
 /// The state's word where nothing rolls.
-pub fn state_of(state_now: State, kind: Kind) -> (&'static str, &'static str, &'static str) {
-    match (state_now, kind) {
+pub fn state_of(state_now: impl Borrow<State>, kind: impl Borrow<Kind>) -> (&'static str, &'static str, &'static str) {
+    match (*state_now.borrow(), *kind.borrow()) {
         (State::Running, Kind::Capacity | Kind::Terminate | Kind::Pin) => ("Running", "run", "rolling"),
-        _ => state(state_now),
+        (other, _) => state(other),
     }
 }
 
 /// What a change does, as a title: `Deploy v5`.
-pub fn title(kind: Kind, release: Option<i64>) -> String {
-    match (kind, release) {
+pub fn title(kind: impl Borrow<Kind>, release: impl Borrow<Option<i64>>) -> String {
+    match (*kind.borrow(), *release.borrow()) {
         (Kind::Deploy, Some(r)) => format!("Deploy v{r}"),
         (Kind::Deploy, None) => "Deploy".into(),
         (Kind::Rollback, Some(r)) => format!("Roll back to v{r}"),

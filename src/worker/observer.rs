@@ -9,9 +9,15 @@ use crate::app::App;
 use crate::domain::observation::Millis;
 use crate::domain::problem::Problem;
 
-/// When each environment is looked at next (cloud clock). Lost with the process, and then simply looked at again.
+/// Images are read once for so many idle looks.
+const IMAGES_EVERY: Millis = 2;
+
+/// When each environment, and each application's list of images, is looked at next (cloud clock). Lost with the process, and then simply looked at again.
 #[derive(Debug, Default)]
-pub struct Schedule(HashMap<i64, Millis>);
+pub struct Schedule {
+    environments: HashMap<i64, Millis>,
+    images: HashMap<String, Millis>,
+}
 
 /// Looks at every environment that is due.
 ///
@@ -21,7 +27,7 @@ pub async fn tick(app: &App, schedule: &mut Schedule) -> Result<usize, Problem> 
     let now = app.clocks.cloud();
     let mut looked = 0;
     for env in app.store.list_environments().await? {
-        if schedule.0.get(&env.id).is_some_and(|at| *at > now) {
+        if schedule.environments.get(&env.id).is_some_and(|at| *at > now) {
             continue;
         }
         // A running change looks by itself, more often than this would.
@@ -33,7 +39,13 @@ pub async fn tick(app: &App, schedule: &mut Schedule) -> Result<usize, Problem> 
                 next = retry_at.max(now + 1000);
             }
         }
-        schedule.0.insert(env.id, next);
+        schedule.environments.insert(env.id, next);
+    }
+    for application in app.store.list_applications().await? {
+        if schedule.images.get(&application.name).is_none_or(|at| *at <= now) {
+            app.glance_images(&application.name).await?;
+            schedule.images.insert(application.name, now + app.idle_poll() * IMAGES_EVERY);
+        }
     }
     Ok(looked)
 }

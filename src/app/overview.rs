@@ -1,0 +1,180 @@
+//! An environment as a reader sees it: the local copy of AWS beside what Fleetgate knows. Reads only; AWS is not asked.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::App;
+use super::facts::running_digest;
+use crate::domain::access::Actor;
+use crate::domain::change::{Capacity, Lane, State};
+use crate::domain::environment::Environment;
+use crate::domain::fleet::{self, Aim, Instance, Standing};
+use crate::domain::health::{Level, explain};
+use crate::domain::observation::{LaunchSource, Observation};
+use crate::domain::problem::Problem;
+use crate::domain::release::Release;
+use crate::store::changes::{Change, Filter};
+use crate::store::observations::LastLook;
+use crate::store::releases::Good;
+
+/// Looks in a row that must fail before contact counts as lost.
+pub const LOST: i64 = 3;
+
+/// An environment with everything that was seen of it.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// The environment.
+    pub env: Environment,
+    /// The last look; none before the first.
+    pub look: Option<LastLook>,
+    /// Health axis.
+    pub level: Level,
+    /// Why.
+    pub sentence: String,
+    /// The release that the group launches, where that is certain.
+    pub launched: Option<i64>,
+    /// Its instances.
+    pub instances: Vec<Instance>,
+    /// Changes that are not final, oldest first.
+    pub open: Vec<Change>,
+}
+
+impl Overview {
+    /// What AWS said last.
+    pub fn obs(&self) -> Option<&Observation> {
+        self.look.as_ref().map(|l| &l.observation)
+    }
+    /// The release that it runs: what the group launches, else what last succeeded here.
+    pub fn release(&self) -> Option<i64> {
+        self.launched.or(self.env.release)
+    }
+    /// The group launches another release than the one that last succeeded here.
+    pub fn drifted(&self) -> bool {
+        self.launched.is_some() && self.env.release.is_some() && self.launched != self.env.release && self.running().is_none()
+    }
+    /// The change that holds the main lane.
+    pub fn running(&self) -> Option<&Change> {
+        self.open.iter().find(|c| c.lane == Lane::Main && c.state.holds_lane())
+    }
+    /// The group's figures.
+    pub fn capacity(&self) -> Option<Capacity> {
+        self.obs().and_then(|o| o.group.as_ref()).map(|g| Capacity { min: g.min, desired: g.desired, max: g.max })
+    }
+    /// Instances in service.
+    pub fn in_service(&self) -> usize {
+        self.instances.iter().filter(|i| i.lifecycle == "InService").count()
+    }
+    /// Instances that are healthy.
+    pub fn healthy(&self) -> usize {
+        self.instances.iter().filter(|i| i.standing == Standing::Healthy).count()
+    }
+    /// AWS did not answer for [`LOST`] looks in a row.
+    pub fn lost(&self) -> bool {
+        self.look.as_ref().is_some_and(|l| l.misses >= LOST)
+    }
+    /// The alias that the group follows instead of a numbered version, if it does.
+    pub fn alias(&self) -> Option<&str> {
+        match &self.obs()?.group.as_ref()?.launch {
+            LaunchSource::Template(t) if t.number().is_none() => Some(if t.version.is_empty() { "$Default" } else { &t.version }),
+            _ => None,
+        }
+    }
+    /// The template version that the group names, as AWS shows it.
+    pub fn template_version(&self) -> Option<&str> {
+        match &self.obs()?.group.as_ref()?.launch {
+            LaunchSource::Template(t) => Some(&t.version),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a rollback can begin, from the local copy.
+#[derive(Clone, Debug)]
+pub enum Readiness {
+    /// To this release; by that record.
+    Ready(Box<(Good, Release)>),
+    /// Why not.
+    Not(String),
+}
+
+impl App {
+    /// One environment.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn overview(&self, env: Environment) -> Result<Overview, Problem> {
+        let look = self.store.find_observation(env.id).await?;
+        let releases = self.store.release_numbers(&env.app).await?;
+        let filter = Filter { app: Some(env.app.clone()), env: Some(env.name.clone()), states: open_states(), ..Filter::default() };
+        let mut open = self.store.list_changes(&filter, 50).await?;
+        open.reverse();
+        Ok(assemble(env, look, &releases, open))
+    }
+
+    /// All environments that this actor may see, with a fixed number of queries.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn overviews(&self, actor: &Actor) -> Result<Vec<Overview>, Problem> {
+        let mut looks = self.store.list_observations().await?;
+        let mut releases: HashMap<String, BTreeMap<String, i64>> = HashMap::new();
+        let filter = Filter { states: open_states(), scopes: actor.scopes(), ..Filter::default() };
+        let mut open: HashMap<i64, Vec<Change>> = HashMap::new();
+        for change in self.store.list_changes(&filter, 500).await?.into_iter().rev() {
+            open.entry(change.env).or_default().push(change);
+        }
+        let mut all = Vec::new();
+        for env in self.store.list_environments().await?.into_iter().filter(|e| actor.sees(&e.scope())) {
+            if !releases.contains_key(&env.app) {
+                releases.insert(env.app.clone(), self.store.release_numbers(&env.app).await?);
+            }
+            let none = BTreeMap::new();
+            let (look, mine) = (looks.remove(&env.id), open.remove(&env.id).unwrap_or_default());
+            let numbers = releases.get(&env.app).unwrap_or(&none);
+            all.push(assemble(env, look, numbers, mine));
+        }
+        Ok(all)
+    }
+
+    /// Can this environment be rolled back now, and to what.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn readiness(&self, o: &Overview) -> Result<Readiness, Problem> {
+        let Some(obs) = o.obs() else { return Ok(Readiness::Not("AWS has not been asked yet.".into())) };
+        Ok(match self.rollback_target(&o.env, None, obs).await? {
+            Some(found) => Readiness::Ready(Box::new(found)),
+            None => Readiness::Not("No earlier release was good here.".into()),
+        })
+    }
+}
+
+fn open_states() -> Vec<State> {
+    State::ALL.into_iter().filter(|s| !s.is_final()).collect()
+}
+
+fn assemble(env: Environment, look: Option<LastLook>, releases: &BTreeMap<String, i64>, open: Vec<Change>) -> Overview {
+    let obs = look.as_ref().map(|l| &l.observation);
+    let (mut level, mut sentence) = explain(&env, obs);
+    // What the group launches is the truth; the record is what last succeeded.
+    let launched = obs.and_then(|o| running_digest(&env, o)).and_then(|d| releases.get(&d).copied());
+    if let (Some(launched), Some(record)) = (launched, env.release)
+        && launched != record
+    {
+        sentence = format!("{sentence} The group launches v{launched}; the last that succeeded here is v{record}.");
+        level = if level == Level::Ok { Level::Warn } else { level };
+    }
+    let misses = look.as_ref().map_or(0, |l| l.misses);
+    if misses >= LOST {
+        sentence = format!("Lost contact with AWS: {misses} looks in a row failed. What follows is old. {sentence}");
+        level = Level::Unknown;
+    }
+    let aim = open.iter().find(|c| c.lane == Lane::Main && c.state.holds_lane()).map_or_else(Aim::default, aim);
+    let instances = obs.map(|o| fleet::instances(&env, o, releases, aim)).unwrap_or_default();
+    Overview { env, look, level, sentence, launched, instances, open }
+}
+
+/// Which versions a running change calls new and old.
+pub fn aim(change: &Change) -> Aim {
+    let (new, old) = (change.progress.new_version, change.plan.old_version);
+    if change.progress.undo.is_some() { Aim { wanted: old, old: new } } else { Aim { wanted: new.or(old), old: new.and(old) } }
+}
