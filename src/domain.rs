@@ -18,4 +18,5 @@ pub mod observation;
 pub mod plan;
 pub mod problem;
 pub mod release;
+pub mod risk;
 pub mod strategy;

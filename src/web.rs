@@ -4,10 +4,13 @@
 //! probes aside). No GET makes an AWS call.
 
 pub mod applications;
+pub mod approvals;
 pub mod assets;
 pub mod board;
+pub mod capacity;
 pub mod changes;
-mod draw;
+pub mod deploy;
+pub mod draw;
 pub mod environments;
 pub mod error;
 pub mod health;
@@ -15,7 +18,9 @@ pub mod help;
 pub mod live;
 pub mod login;
 pub mod page;
-mod phases;
+pub mod phases;
+pub mod requests;
+pub mod rollback;
 pub mod session;
 pub mod words;
 
@@ -89,6 +94,21 @@ pub const ROUTES: &[Route] = &[
     route!("GET" get "/apps/{app}/images" Person applications::images),
     route!("POST" post "/apps/{app}/images" Person applications::release),
     route!("GET" get "/apps/{app}/{env}" Person environments::show),
+    route!("GET" get "/apps/{app}/{env}/deploy" Person deploy::show),
+    route!("POST" post "/apps/{app}/{env}/deploy" Person deploy::create),
+    route!("GET" get "/apps/{app}/{env}/rollback" Person rollback::show),
+    route!("POST" post "/apps/{app}/{env}/rollback" Person rollback::create),
+    route!("GET" get "/apps/{app}/{env}/capacity" Person capacity::show),
+    route!("POST" post "/apps/{app}/{env}/capacity" Person capacity::create),
+    route!("GET" get "/apps/{app}/{env}/pin" Person requests::pin_form),
+    route!("POST" post "/apps/{app}/{env}/pin" Person requests::pin),
+    route!("GET" get "/apps/{app}/{env}/replace" Person requests::replace_form),
+    route!("POST" post "/apps/{app}/{env}/replace" Person requests::replace),
+    route!("GET" get "/apps/{app}/{env}/terminate" Person requests::terminate_form),
+    route!("POST" post "/apps/{app}/{env}/terminate" Person requests::terminate),
+    route!("GET" get "/approvals" Person approvals::list),
+    route!("GET" get "/approvals/{number}" Person approvals::show),
+    route!("POST" post "/approvals/{number}" Person approvals::decide),
     route!("GET" get "/deployments" Person changes::list),
     route!("GET" get "/deployments/{number}" Person changes::show),
     route!("GET" get "/deployments/{number}/cancel" Person changes::cancel_form),

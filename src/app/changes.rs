@@ -63,6 +63,11 @@ pub(crate) fn needs_approval(env: &Environment, intent: &Intent) -> bool {
 }
 
 impl App {
+    /// Does this change wait for another person?
+    pub fn asks_for_approval(&self, env: &Environment, intent: &Intent) -> bool {
+        needs_approval(env, intent)
+    }
+
     /// Plans without effect.
     ///
     /// # Errors

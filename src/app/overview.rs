@@ -90,8 +90,8 @@ impl Overview {
 /// Whether a rollback can begin, from the local copy.
 #[derive(Clone, Debug)]
 pub enum Readiness {
-    /// To this release; by that record.
-    Ready(Box<(Good, Release)>),
+    /// To this release; by that record. The text says what the last list of images told of its image, when it was not in it.
+    Ready(Box<(Good, Release, Option<String>)>),
     /// Why not.
     Not(String),
 }
@@ -142,7 +142,17 @@ impl App {
     pub async fn readiness(&self, o: &Overview) -> Result<Readiness, Problem> {
         let Some(obs) = o.obs() else { return Ok(Readiness::Not("AWS has not been asked yet.".into())) };
         Ok(match self.rollback_target(&o.env, None, obs).await? {
-            Some(found) => Readiness::Ready(Box::new(found)),
+            Some((good, release)) => {
+                let doubt = match self.store.find_images(&o.env.app).await? {
+                    None => Some("The images have not been read yet, so it is not known whether its image is still in ECR.".to_owned()),
+                    Some(kept) if kept.images.iter().any(|i| i.digest == release.digest) => None,
+                    Some(kept) if kept.images.len() >= super::releases::MOST_IMAGES => {
+                        Some("Its image is not among the newest in ECR; AWS is asked before anything is sent.".to_owned())
+                    }
+                    Some(_) => Some("Its image was not in ECR at the last look. Push it again, or deploy another release.".to_owned()),
+                };
+                Readiness::Ready(Box::new((good, release, doubt)))
+            }
             None => Readiness::Not("No earlier release was good here.".into()),
         })
     }

@@ -11,7 +11,7 @@ use crate::domain::release::{Release, is_digest, is_tag};
 use crate::store::{NewEntry, StoreError};
 
 /// Images of an application that are kept for its pages.
-const MOST_IMAGES: usize = 100;
+pub(crate) const MOST_IMAGES: usize = 100;
 
 /// What names the image.
 #[derive(Clone, Debug, serde::Deserialize, utoipa::ToSchema)]

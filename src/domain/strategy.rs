@@ -79,6 +79,47 @@ pub struct StrategyChoice {
     pub checkpoint_delay_seconds: Option<i32>,
 }
 
+/// A named choice, so that nobody must know every preference at three in the morning. Each value is shown, and may be edited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// New instances beside the old ones; never fewer than wanted.
+    #[default]
+    Safe,
+    /// As safe, with pauses at a fifth and at half.
+    Careful,
+    /// Half of the instances at a time: for when it must be quick and some capacity may go.
+    Fast,
+}
+
+impl Pace {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Safe, Self::Careful, Self::Fast];
+    /// As posted.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Careful => "careful",
+            Self::Fast => "fast",
+        }
+    }
+    /// What it means, in one sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Safe => "New instances start beside the old ones; there are never fewer healthy ones than wanted.",
+            Self::Careful => "Like safe, and AWS pauses for 10 minutes at 20 % and at 50 %.",
+            Self::Fast => "Half of the instances at a time. Quick, and half of the capacity is missing meanwhile.",
+        }
+    }
+    /// The choice that it stands for; what it leaves open is the environment's default.
+    pub fn choice(self) -> StrategyChoice {
+        match self {
+            Self::Safe => StrategyChoice::default(),
+            Self::Careful => StrategyChoice { checkpoints: Some(vec![20, 50, 100]), checkpoint_delay_seconds: Some(600), ..StrategyChoice::default() },
+            Self::Fast => StrategyChoice { min_healthy: Some(50), max_healthy: Some(100), ..StrategyChoice::default() },
+        }
+    }
+}
+
 /// Longest bake and checkpoint delay that AWS takes, in seconds.
 pub const LONGEST_WAIT_SECONDS: i32 = 172_800;
 

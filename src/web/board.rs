@@ -72,7 +72,6 @@ struct Page {
     rolling: usize,
     lost: usize,
     can_add: bool,
-    as_of: Option<Moment>,
 }
 
 /// What an environment looks like on the board.
@@ -198,7 +197,6 @@ pub async fn show(visit: Visit) -> Result<Response, ApiError> {
         rolling,
         lost,
         can_add: visit.actor.has(Role::Admin, EVERYWHERE),
-        as_of: overviews.iter().filter_map(|o| o.look.as_ref()).map(|l| Moment(l.at)).min(),
     })
 }
 

@@ -34,7 +34,6 @@ struct ListPage {
     q: Search,
     older: Option<String>,
     filtered: bool,
-    wrong: Option<Wrong>,
 }
 
 /// Filters of the list, as in its address.
@@ -85,7 +84,7 @@ pub async fn list(visit: Visit, Query(q): Query<Search>) -> Result<Response, Api
     let older = rows.last().filter(|_| more).map(|c| q.query(c.number));
     let filtered = [&q.app, &q.env, &q.kind, &q.state, &q.by].iter().any(|v| !v.is_empty());
     let frame = visit.frame("Deployments and other changes", "deployments").await?.live("*");
-    page(&ListPage { frame, rows, q, older, filtered, wrong: None })
+    page(&ListPage { frame, rows, q, older, filtered })
 }
 
 /// A change that this person may see, with its environment.
@@ -131,7 +130,6 @@ struct ShowPage {
     stops: bool,
     back: Option<i64>,
     commands: Vec<(String, String)>,
-    now: Moment,
     as_of: Option<Moment>,
 }
 
@@ -253,7 +251,6 @@ pub async fn show(visit: Visit, Path(number): Path<i64>) -> Result<Response, Api
         tag,
         may_cancel,
         back,
-        now,
         c,
         o,
     })

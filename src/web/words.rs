@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 use crate::domain::change::{Kind, State};
 use crate::domain::health::Level;
 use crate::domain::observation::Millis;
+use crate::domain::plan::Verdict;
 use crate::domain::problem::{FieldError, Problem};
 
 /// A moment. Written in UTC; `app.js` puts it into the reader's zone.
@@ -102,6 +103,11 @@ pub fn digest(text: &str) -> &str {
     hex.get(..12).unwrap_or(hex)
 }
 
+/// A value of a plan: digests are shortened, the title holds them whole.
+pub fn value(text: &str) -> &str {
+    if text.starts_with("sha256:") { digest(text) } else { text }
+}
+
 /// The word of a health level.
 pub fn health(level: impl Borrow<Level>) -> &'static str {
     match level.borrow() {
@@ -173,6 +179,16 @@ pub fn title(kind: impl Borrow<Kind>, release: impl Borrow<Option<i64>>) -> Stri
         (Kind::Capacity, _) => "Change capacity".into(),
         (Kind::Terminate, _) => "Terminate one instance".into(),
         (Kind::Pin, _) => "Pin the template".into(),
+    }
+}
+
+/// Icon, class and word of a check's verdict.
+pub fn verdict(verdict: impl Borrow<Verdict>) -> (&'static str, &'static str, &'static str) {
+    match verdict.borrow() {
+        Verdict::Ok => ("ok", "ok", ""),
+        Verdict::Warn => ("warn", "warn", "worth knowing"),
+        Verdict::Wait => ("wait", "off", "waits for it"),
+        Verdict::Refuse => ("bad", "bad", "refused"),
     }
 }
 
