@@ -140,7 +140,9 @@ impl App {
             return Err(Problem::Invalid(refusals));
         }
         if request.read.as_ref().is_some_and(|read| *read != plan.hash()) {
-            return Err(Problem::conflict("The plan is no longer the one that you read, because something moved meanwhile. Nothing was sent. Read it again, then start it."));
+            return Err(Problem::conflict(
+                "The plan is no longer the one that you read, because something moved meanwhile. Nothing was sent. Read it again, then start it.",
+            ));
         }
         let result = self.insert_request(&permit, env, request.clone(), plan, body_hash.clone()).await;
         match (result, &request.key) {

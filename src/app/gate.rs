@@ -44,13 +44,15 @@ impl App {
         Ok(())
     }
 
-    /// The environment and the change that a path of the API is about, so that a filter by either finds the refusal.
+    /// The environment and the change that a path of the API or of a page is about, so that a filter by either finds the refusal.
     async fn target_of(&self, path: &str) -> Result<(String, Option<i64>), Problem> {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         Ok(match parts.as_slice() {
             ["api", "v1", "apps", app, "environments", env, ..] => (format!("{app}/{env}"), None),
             ["api", "v1", "apps", app, ..] => ((*app).to_owned(), None),
-            ["api", "v1", "changes", number, ..] => match number.parse() {
+            ["apps", app, env, _, ..] if !matches!(*env, "images" | "adopt") => (format!("{app}/{env}"), None),
+            ["apps", app, _, ..] => ((*app).to_owned(), None),
+            ["api", "v1", "changes", number, ..] | ["deployments" | "approvals", number, ..] => match number.parse() {
                 Ok(n) => match self.store.find_change(n).await? {
                     Some(c) => (c.scope(), Some(n)),
                     None => (crate::domain::access::EVERYWHERE.into(), None),

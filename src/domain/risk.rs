@@ -81,7 +81,8 @@ pub fn marks(plan: &Plan, known: &Known) -> Vec<Mark> {
     for c in plan.checks.iter().filter(|c| matches!(c.verdict, Verdict::Warn | Verdict::Wait)) {
         mark(true, c.sentence.clone());
     }
-    let other: Vec<&str> = plan.diff.iter().map(|d| d.field.as_str()).filter(|f| !["image", "template_version", "min", "desired", "max"].contains(f)).collect();
+    let other: Vec<&str> =
+        plan.diff.iter().map(|d| d.field.as_str()).filter(|f| !["image", "template_version", "min", "desired", "max"].contains(f)).collect();
     if !other.is_empty() {
         mark(true, format!("More than the image changes: {}.", other.join(", ")));
     }
@@ -89,10 +90,17 @@ pub fn marks(plan: &Plan, known: &Known) -> Vec<Mark> {
         if (now.min, now.max) != (plan.seen.min, plan.seen.max) {
             mark(
                 true,
-                format!("The group's limits moved since it was asked for: {} to {}, then {} to {}. An approval would not hold.", plan.seen.min, plan.seen.max, now.min, now.max),
+                format!(
+                    "The group's limits moved since it was asked for: {} to {}, then {} to {}. An approval would not hold.",
+                    plan.seen.min, plan.seen.max, now.min, now.max
+                ),
             );
         }
-        for (name, old, new) in [("minimum", plan.seen.min, plan.bound.set_min), ("desired", plan.seen.desired, plan.bound.set_desired), ("maximum", plan.seen.max, plan.bound.set_max)] {
+        for (name, old, new) in [
+            ("minimum", plan.seen.min, plan.bound.set_min),
+            ("desired", plan.seen.desired, plan.bound.set_desired),
+            ("maximum", plan.seen.max, plan.bound.set_max),
+        ] {
             if let Some(new) = new.filter(|n| *n * 2 <= old && old > 1) {
                 mark(true, format!("The {name} falls to half or less: {old} to {new}."));
             }

@@ -114,7 +114,9 @@ impl Pace {
     pub fn choice(self) -> StrategyChoice {
         match self {
             Self::Safe => StrategyChoice::default(),
-            Self::Careful => StrategyChoice { checkpoints: Some(vec![20, 50, 100]), checkpoint_delay_seconds: Some(600), ..StrategyChoice::default() },
+            Self::Careful => {
+                StrategyChoice { checkpoints: Some(vec![20, 50, 100]), checkpoint_delay_seconds: Some(600), ..StrategyChoice::default() }
+            }
             Self::Fast => StrategyChoice { min_healthy: Some(50), max_healthy: Some(100), ..StrategyChoice::default() },
         }
     }

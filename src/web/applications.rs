@@ -124,22 +124,18 @@ async fn images_page(visit: &Visit, name: &str, form: ReleaseForm, wrong: Option
     let kept = app.store.find_images(name).await?;
     let releases = app.store.list_releases(name, i64::MAX, 500).await?;
     let images = kept.as_ref().map(|k| k.images.clone()).unwrap_or_default();
-    let gone = releases
-        .iter()
-        .filter(|r| !images.iter().any(|i| i.digest == r.digest))
-        .map(|r| (r.clone(), places(&overviews, &r.digest)))
-        .collect();
+    let gone = releases.iter().filter(|r| !images.iter().any(|i| i.digest == r.digest)).map(|r| (r.clone(), places(&overviews, &r.digest))).collect();
     let rows = images
         .into_iter()
-        .map(|image| Row {
-            release: releases.iter().find(|r| r.digest == image.digest).cloned(),
-            places: places(&overviews, &image.digest),
-            image,
-        })
+        .map(|image| Row { release: releases.iter().find(|r| r.digest == image.digest).cloned(), places: places(&overviews, &image.digest), image })
         .collect();
     Ok(ImagesPage {
         frame: visit.frame(format!("Releases and images of {name}"), "apps").await?,
-        targets: overviews.iter().filter(|o| visit.actor.has(Role::Deployer, &o.env.scope()) && o.alias().is_none()).map(|o| o.env.name.clone()).collect(),
+        targets: overviews
+            .iter()
+            .filter(|o| visit.actor.has(Role::Deployer, &o.env.scope()) && o.alias().is_none())
+            .map(|o| o.env.name.clone())
+            .collect(),
         as_of: kept.as_ref().map(|k| Moment(k.at)),
         failure: kept.and_then(|k| k.failure),
         may_release: visit.actor.has_in_app(Role::Deployer, name),

@@ -42,8 +42,10 @@ pub async fn list(visit: Visit) -> Result<Response, ApiError> {
         .into_iter()
         .filter(|c| !mine.iter().any(|m| m.number == c.number))
         .partition(|c| c.requested_by == visit.actor.name);
-    let done = Filter { states: State::ALL.into_iter().filter(|s| *s != State::AwaitingApproval).collect(), scopes: visit.scopes(), ..Filter::default() };
-    let decided = app.store.list_changes(&done, 200).await?.into_iter().filter(|c| c.protected).take(usize::try_from(DECIDED).unwrap_or(20)).collect();
+    let done =
+        Filter { states: State::ALL.into_iter().filter(|s| *s != State::AwaitingApproval).collect(), scopes: visit.scopes(), ..Filter::default() };
+    let decided =
+        app.store.list_changes(&done, 200).await?.into_iter().filter(|c| c.protected).take(usize::try_from(DECIDED).unwrap_or(20)).collect();
     let title = match mine.len() {
         0 => "Nothing waits for you".to_owned(),
         1 => "1 request waits for you".to_owned(),
@@ -108,7 +110,8 @@ async fn review(visit: &Visit, number: i64, form: Form, wrong: Option<Wrong>) ->
                 }
                 continue;
             }
-            let undone = Filter { app: Some(c.app.clone()), env: Some(env.name.clone()), states: vec![State::Undone, State::UndoFailed], ..Filter::default() };
+            let undone =
+                Filter { app: Some(c.app.clone()), env: Some(env.name.clone()), states: vec![State::Undone, State::UndoFailed], ..Filter::default() };
             if app.store.list_changes(&undone, 50).await?.iter().any(|u| u.release == Some(release)) {
                 bad_in.push(env.name);
             }
@@ -175,7 +178,10 @@ pub async fn decide(visit: Visit, Path(number): Path<i64>, axum::Form(form): axu
             // The form calls both the comment.
             let problem = match problem {
                 Problem::Invalid(fields) => Problem::Invalid(
-                    fields.into_iter().map(|f| if f.field == "reason" { crate::domain::problem::FieldError { field: "comment".into(), ..f } } else { f }).collect(),
+                    fields
+                        .into_iter()
+                        .map(|f| if f.field == "reason" { crate::domain::problem::FieldError { field: "comment".into(), ..f } } else { f })
+                        .collect(),
                 ),
                 other => other,
             };

@@ -201,7 +201,9 @@ pub async fn show(visit: Visit, Path(number): Path<i64>) -> Result<Response, Api
     let min_healthy = c.plan.bound.preferences.as_ref().map_or(100, |p| p.min_healthy);
     let started = c.started_at.is_some();
     let back = match app.readiness(&o).await? {
-        Readiness::Ready(found) if c.state == State::Succeeded && matches!(c.kind, Kind::Deploy | Kind::Rollback) && o.release() == c.release => Some(found.1.number),
+        Readiness::Ready(found) if c.state == State::Succeeded && matches!(c.kind, Kind::Deploy | Kind::Rollback) && o.release() == c.release => {
+            Some(found.1.number)
+        }
         _ => None,
     };
     let tag = match c.release {
@@ -237,13 +239,7 @@ pub async fn show(visit: Visit, Path(number): Path<i64>) -> Result<Response, Api
         own: c.requested_by == visit.actor.name,
         undoes: c.state.holds_lane() && matches!(c.kind, Kind::Deploy | Kind::Rollback) && c.progress.undo.is_none(),
         stops: !c.state.is_final() && c.progress.undo.is_none() && c.progress.stop.is_none(),
-        commands: c
-            .plan
-            .steps
-            .iter()
-            .chain(&c.plan.ways_out)
-            .filter_map(|s| s.cli.clone().map(|cli| (s.sentence.clone(), cli)))
-            .collect(),
+        commands: c.plan.steps.iter().chain(&c.plan.ways_out).filter_map(|s| s.cli.clone().map(|cli| (s.sentence.clone(), cli))).collect(),
         as_of: o.look.as_ref().map(|l| Moment(l.at)),
         frame,
         timeline,

@@ -291,9 +291,9 @@ async fn release(visit: &Visit, app: &str, form: &Form) -> Result<(i64, bool), P
         None => wanted,
     };
     let (made, fresh) = visit.site.app.make_release(&visit.actor, app, wanted).await.map_err(|p| match p {
-        Problem::Invalid(fields) => Problem::Invalid(
-            fields.into_iter().map(|f| if form.image == "other" { f } else { FieldError { field: "image".into(), ..f } }).collect(),
-        ),
+        Problem::Invalid(fields) => {
+            Problem::Invalid(fields.into_iter().map(|f| if form.image == "other" { f } else { FieldError { field: "image".into(), ..f } }).collect())
+        }
         other => other,
     })?;
     Ok((made.number, fresh))

@@ -44,7 +44,8 @@ fn label(step: Step, c: &Change) -> String {
 
 /// The phases of a change, in order.
 pub fn phases(c: &Change, steps: &[StepRow], approvals: &[Approval], now: Moment) -> Vec<Phase> {
-    let mut out = vec![Phase { class: "done", icon: "ok", label: "Requested".into(), note: format!("by {}", c.requested_by), at: Some(Moment(c.created_at)) }];
+    let mut out =
+        vec![Phase { class: "done", icon: "ok", label: "Requested".into(), note: format!("by {}", c.requested_by), at: Some(Moment(c.created_at)) }];
     if c.protected {
         let decided: Vec<&Approval> = approvals.iter().filter(|a| a.plan_hash == c.plan_hash).collect();
         out.push(match (c.state, decided.last()) {
@@ -52,7 +53,9 @@ pub fn phases(c: &Change, steps: &[StepRow], approvals: &[Approval], now: Moment
                 let note = c.expires_at.map_or_else(String::new, |e| format!("lapses {}", Moment(e).ahead(&now)));
                 Phase { class: "now", icon: "gate", label: "Approval".into(), note, at: None }
             }
-            (State::Rejected, Some(a)) => Phase { class: "bad", icon: "bad", label: "Rejected".into(), note: format!("by {}", a.person), at: Some(Moment(a.at)) },
+            (State::Rejected, Some(a)) => {
+                Phase { class: "bad", icon: "bad", label: "Rejected".into(), note: format!("by {}", a.person), at: Some(Moment(a.at)) }
+            }
             (_, Some(a)) => Phase { class: "done", icon: "ok", label: "Approved".into(), note: format!("by {}", a.person), at: Some(Moment(a.at)) },
             _ => Phase { class: "skip", icon: "none", label: "Approval".into(), note: "not given".into(), at: None },
         });
@@ -96,7 +99,13 @@ pub fn phases(c: &Change, steps: &[StepRow], approvals: &[Approval], now: Moment
         let class = if class == "bad" { "bad" } else { "done" };
         Phase { class, icon, label: word.into(), note: String::new(), at: c.finished_at.map(Moment) }
     } else {
-        let label = if back { "Undone" } else if c.kind == Kind::Pin { "Pinned" } else { "Succeeded" };
+        let label = if back {
+            "Undone"
+        } else if c.kind == Kind::Pin {
+            "Pinned"
+        } else {
+            "Succeeded"
+        };
         Phase { class: "todo", icon: "none", label: label.into(), note: String::new(), at: None }
     });
     out

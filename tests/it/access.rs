@@ -15,12 +15,23 @@ use crate::harness::{APP, As, HOST, Setup, TestApp};
 async fn nobody_gets_past_a_route_that_is_not_public() {
     let t = TestApp::new(501).await;
     for r in ROUTES {
-        let path = r.path.replace("{app}", "shop").replace("{env}", "x").replace("{number}", "1");
+        let path = ["{app}", "{env}", "{number}", "{seq}", "{name}", "{token}", "{id}"]
+            .iter()
+            .fold(r.path.to_owned(), |p, key| p.replace(key, if *key == "{app}" { "shop" } else { "1" }));
         for who in [As::Nobody, As::Token("fg_made-up".into()), As::Cookie("fleetgate=made-up".into())] {
             let answer =
                 t.send(&who, Request::builder().method(r.method).uri(&path).header(header::CONTENT_TYPE, "application/json"), Body::from("{}")).await;
             match r.access {
                 Access::Public => assert_ne!(answer.status, 401, "{} {}", r.method, r.path),
+                // A person is led to the sign-in and back again; a token is told.
+                Access::Person if !r.path.starts_with("/live") && !matches!(who, As::Token(_)) => {
+                    assert_eq!(answer.status, 303, "{} {} let {who:?} in: {}", r.method, r.path, answer.text);
+                    assert!(answer.headers[header::LOCATION].to_str().unwrap().starts_with("/login"));
+                }
+                Access::Person if !r.path.starts_with("/live") => {
+                    assert_eq!(answer.status, 401, "{} {} let {who:?} in: {}", r.method, r.path, answer.text);
+                    assert!(answer.text.contains("<!doctype html>"));
+                }
                 Access::Caller | Access::Person => {
                     assert_eq!(answer.status, 401, "{} {} let {who:?} in: {}", r.method, r.path, answer.text);
                     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
