@@ -14,7 +14,9 @@ pub mod overview;
 pub mod people;
 mod perform;
 pub mod releases;
+pub mod sessions;
 pub mod start;
+pub mod survey;
 pub mod tokens;
 
 use std::sync::Arc;

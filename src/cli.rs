@@ -11,10 +11,11 @@ use fleetgate::app::{App, Settings};
 use fleetgate::aws::{Aws, AwsConfig};
 use fleetgate::clock::{Anchor, Clocks};
 use fleetgate::config::{self, Config};
-use fleetgate::domain::access::{Actor, EVERYWHERE, Grants, Role};
+use fleetgate::domain::access::{Actor, EVERYWHERE, Grants, Origin, Role};
 use fleetgate::store::Store;
 use fleetgate::store::audit::Filter;
-use fleetgate::{api, iam, serve, web};
+use fleetgate::domain::iam;
+use fleetgate::{api, serve, web};
 
 /// Self-service control plane for container images on EC2 Auto Scaling groups.
 #[derive(Parser)]
@@ -63,14 +64,14 @@ enum Verb {
 
 #[derive(Subcommand)]
 enum UserVerb {
-    /// Create a person. Without `--password-stdin` a password is made and printed once.
+    /// Create a person and print the link, good once and for three days, by which they choose their password.
     Add {
         /// Name to sign in with.
         name: String,
-        /// Right, as SCOPE=ROLE: scope APP/ENV or `*`; role viewer, deployer, approver or admin. May be repeated.
+        /// Right, as ROLE for everywhere or SCOPE=ROLE: scope APP/ENV or `*`; role viewer, deployer, approver or admin. May be repeated.
         #[arg(long = "grant", required = true)]
         grants: Vec<String>,
-        /// Read the password from standard input.
+        /// Choose the password here, from standard input, instead of printing the link.
         #[arg(long)]
         password_stdin: bool,
     },
@@ -79,11 +80,11 @@ enum UserVerb {
         /// Name.
         name: String,
     },
-    /// Set a new password; their sessions end.
+    /// Make a person's password void, end their sessions, and print a new link.
     Reset {
         /// Name.
         name: String,
-        /// Read the password from standard input.
+        /// Choose the password here, from standard input, instead of printing the link.
         #[arg(long)]
         password_stdin: bool,
     },
@@ -170,7 +171,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let template = look.and_then(|l| l.observation.versions.into_values().next()).map(|v| v.template_id);
             println!("{}", serde_json::to_string_pretty(&iam::policy(Some(&env), template.as_deref()))?);
         }
-        Verb::User(verb) => user(&admin_app(args.config.as_deref()).await?, verb).await?,
+        Verb::User(verb) => {
+            let url = Config::load(args.config.as_deref())?.public_url;
+            user(&admin_app(args.config.as_deref()).await?, &url, verb).await?;
+        }
         Verb::Token(verb) => token(&admin_app(args.config.as_deref()).await?, verb).await?,
         Verb::Audit(verb) => {
             let config = Config::load(args.config.as_deref())?;
@@ -215,11 +219,11 @@ fn host() -> Actor {
     Actor::host(&config::host_user())
 }
 
-/// `SCOPE=ROLE`, several times.
+/// `ROLE` or `SCOPE=ROLE`, several times.
 fn grants(given: &[String]) -> anyhow::Result<Grants> {
     let mut out = Grants::new();
     for g in given {
-        let (scope, role) = g.split_once('=').with_context(|| format!("`{g}`: write SCOPE=ROLE"))?;
+        let (scope, role) = g.split_once('=').unwrap_or((EVERYWHERE, g));
         if scope != EVERYWHERE && scope.split('/').filter(|p| !p.is_empty()).count() != 2 {
             bail!("`{scope}`: a scope is APP/ENV or *");
         }
@@ -229,37 +233,36 @@ fn grants(given: &[String]) -> anyhow::Result<Grants> {
     Ok(out)
 }
 
-fn password(stdin: bool) -> anyhow::Result<(String, bool)> {
-    if stdin {
-        let mut text = String::new();
-        std::io::stdin().take(1000).read_to_string(&mut text)?;
-        return Ok((text.trim_end_matches(['\r', '\n']).to_owned(), false));
-    }
-    Ok((uuid::Uuid::new_v4().simple().to_string(), true))
-}
-
-async fn user(app: &App, verb: UserVerb) -> anyhow::Result<()> {
+async fn user(app: &App, public_url: &str, verb: UserVerb) -> anyhow::Result<()> {
     match verb {
         UserVerb::Add { name, grants: given, password_stdin } => {
-            let (password, made) = password(password_stdin)?;
-            app.add_person(&host(), &name, &password, &grants(&given)?).await?;
-            if made {
-                println!("{password}");
-                eprintln!("{name} is created; the line above is the password, shown once.");
-            }
+            let link = app.add_person(&host(), &name, &grants(&given)?).await?;
+            hand_over(app, public_url, &name, &link, password_stdin).await?;
         }
         UserVerb::Disable { name } => {
             app.disable_person(&host(), &name).await?;
             eprintln!("{name} is disabled; their sessions have ended.");
         }
         UserVerb::Reset { name, password_stdin } => {
-            let (password, made) = password(password_stdin)?;
-            app.reset_person(&host(), &name, &password).await?;
-            if made {
-                println!("{password}");
-            }
+            let link = app.reset_person(&host(), &name).await?;
+            hand_over(app, public_url, &name, &link, password_stdin).await?;
         }
     }
+    Ok(())
+}
+
+/// Prints a person's setup link, alone on standard output, or uses it up here.
+async fn hand_over(app: &App, public_url: &str, name: &str, link: &str, password_stdin: bool) -> anyhow::Result<()> {
+    if password_stdin {
+        let mut text = String::new();
+        std::io::stdin().take(1000).read_to_string(&mut text)?;
+        app.choose_password(link, text.trim_end_matches(['\r', '\n']), Origin::default())
+            .await
+            .context("the person exists now, without a password: choose one with `fleetgate user reset`")?;
+        return Ok(());
+    }
+    println!("{public_url}/setup/{link}");
+    eprintln!("Give this link to {name}. It works once, for three days: there they choose their own password.");
     Ok(())
 }
 

@@ -151,7 +151,8 @@ impl Player<'_> {
         for (name, role) in PEOPLE {
             let password = format!("{name}-{}", uuid::Uuid::new_v4().simple());
             let grants = Grants::from([("*".to_owned(), vec![role])]);
-            self.app.add_person(&host, name, &password, &grants).await?;
+            let link = self.app.add_person(&host, name, &grants).await?;
+            self.app.choose_password(&link, &password, Origin::default()).await?;
             people.push(json!({"name": name, "password": password, "role": role}));
         }
         let (ada, dan, pia) =

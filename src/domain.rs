@@ -12,6 +12,7 @@ pub mod environment;
 pub mod evidence;
 pub mod fleet;
 pub mod health;
+pub mod iam;
 pub mod image;
 pub mod next;
 pub mod observation;

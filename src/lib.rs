@@ -8,7 +8,6 @@ pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod domain;
-pub mod iam;
 pub mod serve;
 pub mod store;
 pub mod web;

@@ -30,11 +30,11 @@ pub struct Running {
 /// An address can not be bound, or the public URL is not one.
 pub async fn start(app: App, listen: SocketAddr, private: Option<SocketAddr>, public_url: Option<&str>) -> anyhow::Result<Running> {
     let stop = CancellationToken::new();
-    let site = Site { app: app.clone(), stop: stop.clone(), health_here: private.is_none() };
     let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} can not be listened on"))?;
     let addr = listener.local_addr()?;
-    let url = public_url.map_or_else(|| format!("http://{addr}"), str::to_owned);
-    let router = web::router(site.clone(), &url)?;
+    let public_url = public_url.map_or_else(|| format!("http://{addr}"), str::to_owned);
+    let site = Site { app: app.clone(), public_url, stop: stop.clone(), health_here: private.is_none() };
+    let router = web::router(site.clone())?;
     let mut tasks = JoinSet::new();
     if let Some(at) = private {
         let listener = TcpListener::bind(at).await.with_context(|| format!("{at} can not be listened on"))?;

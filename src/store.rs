@@ -18,6 +18,7 @@ pub mod images;
 pub mod observations;
 pub mod people;
 pub mod releases;
+pub mod sessions;
 pub mod tokens;
 
 use std::pin::Pin;

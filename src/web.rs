@@ -3,9 +3,11 @@
 //! **Invariant:** every route stands in [`ROUTES`] with its access level; one that is not there does not exist (static files and
 //! probes aside). No GET makes an AWS call.
 
+pub mod adopt;
 pub mod applications;
 pub mod approvals;
 pub mod assets;
+pub mod audit;
 pub mod board;
 pub mod capacity;
 pub mod changes;
@@ -17,11 +19,15 @@ pub mod health;
 pub mod help;
 pub mod live;
 pub mod login;
+pub mod me;
 pub mod page;
+pub mod people;
 pub mod phases;
 pub mod requests;
 pub mod rollback;
 pub mod session;
+pub mod setup;
+pub mod tokens;
 pub mod words;
 
 use axum::Router;
@@ -47,6 +53,8 @@ pub const LARGEST_BODY: usize = 262_144;
 pub struct Site {
     /// The use cases.
     pub app: App,
+    /// Where browsers reach it: `scheme://host[:port]`.
+    pub public_url: String,
     /// Ends streams at shutdown.
     pub stop: CancellationToken,
     /// `/healthz` and `/readyz` are here too, because there is no private listener.
@@ -86,11 +94,19 @@ pub const ROUTES: &[Route] = &[
     route!("GET" get "/login" Public login::show),
     route!("POST" post "/login" Public login::create),
     route!("POST" post "/logout" Person login::delete),
+    route!("GET" get "/setup/{link}" Public setup::show),
+    route!("POST" post "/setup/{link}" Public setup::create),
+    route!("GET" get "/me" Person me::show),
+    route!("POST" post "/me" Person me::update),
     route!("GET" get "/live" Person live::stream),
     route!("GET" get "/help" Person help::show),
     route!("GET" get "/" Person board::show),
     route!("GET" get "/apps" Person applications::list),
+    route!("GET" get "/apps/new" Person adopt::application_form),
+    route!("POST" post "/apps/new" Person adopt::application),
     route!("GET" get "/apps/{app}" Person applications::show),
+    route!("GET" get "/apps/{app}/adopt" Person adopt::show),
+    route!("POST" post "/apps/{app}/adopt" Person adopt::create),
     route!("GET" get "/apps/{app}/images" Person applications::images),
     route!("POST" post "/apps/{app}/images" Person applications::release),
     route!("GET" get "/apps/{app}/{env}" Person environments::show),
@@ -115,6 +131,15 @@ pub const ROUTES: &[Route] = &[
     route!("POST" post "/deployments/{number}/cancel" Person changes::cancel),
     route!("GET" get "/deployments/{number}/force-close" Person changes::close_form),
     route!("POST" post "/deployments/{number}/force-close" Person changes::close),
+    route!("GET" get "/audit" Person audit::list),
+    route!("POST" post "/audit/verify" Person audit::verify),
+    route!("GET" get "/audit/{seq}" Person audit::show),
+    route!("GET" get "/admin/people" Person people::list),
+    route!("POST" post "/admin/people" Person people::create),
+    route!("GET" get "/admin/people/{name}" Person people::show),
+    route!("POST" post "/admin/people/{name}" Person people::update),
+    route!("GET" get "/admin/tokens" Person tokens::list),
+    route!("POST" post "/admin/tokens" Person tokens::update),
     route!("GET" get "/api/openapi.json" Public api::openapi),
     route!("GET" get "/api/v1/me" Caller api::me::show),
     route!("GET" get "/api/v1/environments" Caller api::environments::list),
@@ -137,14 +162,14 @@ pub const ROUTES: &[Route] = &[
     route!("GET" get "/api/v1/audit/export" Caller api::audit::export),
 ];
 
-/// The public site. `public_url` is where browsers reach it: `scheme://host[:port]`.
+/// The public site.
 ///
 /// # Errors
 /// The public URL is not one.
-pub fn router(site: Site, public_url: &str) -> anyhow::Result<Router> {
+pub fn router(site: Site) -> anyhow::Result<Router> {
     let csrf = CsrfLayer::new()
-        .add_trusted_origin(public_url)
-        .map_err(|e| anyhow::anyhow!("public URL `{public_url}`: {e}"))?
+        .add_trusted_origin(&site.public_url)
+        .map_err(|e| anyhow::anyhow!("public URL `{}`: {e}", site.public_url))?
         .with_rejection_response(|_| error::forged());
     let mut routes = Router::new();
     for r in ROUTES {

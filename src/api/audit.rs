@@ -31,6 +31,8 @@ pub struct Search {
     target: Option<String>,
     /// This change.
     change: Option<i64>,
+    /// Exactly this result: `done`, `refused`, `intended`, `failed`, `unknown`.
+    result: Option<String>,
     /// Not before.
     from: Option<String>,
     /// Before.
@@ -47,6 +49,7 @@ fn filter(actor: &Actor, q: &Search) -> Result<Filter, Problem> {
         action: q.action.clone(),
         target: q.target.clone(),
         change: q.change,
+        result: q.result.clone(),
         from: time("from", q.from.as_deref())?,
         until: time("until", q.until.as_deref())?,
         below: cursor(q.cursor.as_deref())?,
@@ -73,7 +76,7 @@ pub async fn export(State(site): State<Site>, Caller(actor): Caller, Query(q): Q
     };
     let filter = filter(&actor, &q)?;
     let permit = Permit::witness(&actor, "audit.export", "*");
-    let entry = crate::store::NewEntry::done().after(&json!({"format": if csv { "csv" } else { "ndjson" }, "actor": q.actor, "action": q.action, "target": q.target, "change": q.change, "from": q.from, "until": q.until}));
+    let entry = crate::store::NewEntry::done().after(&json!({"format": if csv { "csv" } else { "ndjson" }, "actor": q.actor, "action": q.action, "target": q.target, "change": q.change, "result": q.result, "from": q.from, "until": q.until}));
     site.app.record(&permit, entry).await?;
     let (out, lines) = tokio::sync::mpsc::channel::<String>(4);
     let produce = async move {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::App;
 use crate::domain::access::{Act, Actor, Facts, On, decide};
-use crate::domain::application::{Application, repository, slug};
+use crate::domain::application::{Application, application_name, repository};
 use crate::domain::problem::Problem;
 use crate::store::{NewEntry, StoreError};
 
@@ -15,7 +15,7 @@ impl App {
     /// `Forbidden` unless admin everywhere, `Invalid`, `Conflict` when the name is taken.
     pub async fn create_application(&self, actor: &Actor, app: Application) -> Result<Application, Problem> {
         let permit = decide(actor, &Act::CreateApplication, &On::Everything, &Facts::default())?;
-        let bad: Vec<_> = [slug("name", &app.name).err(), repository("repository", &app.repository).err()].into_iter().flatten().collect();
+        let bad: Vec<_> = [application_name(&app.name).err(), repository("repository", &app.repository).err()].into_iter().flatten().collect();
         if !bad.is_empty() {
             return Err(Problem::Invalid(bad));
         }

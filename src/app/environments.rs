@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{App, aws_problem, facts};
 use crate::aws::{Place, Priority};
 use crate::domain::access::{Act, Actor, Facts, On, decide};
-use crate::domain::application::slug;
+use crate::domain::application::environment_name;
 use crate::domain::environment::{Environment, Policy};
 use crate::domain::health::{Level, explain};
 use crate::domain::image::ImageSource;
@@ -51,7 +51,7 @@ impl App {
     pub async fn adopt(&self, actor: &Actor, app: &str, a: Adoption) -> Result<Environment, Problem> {
         let permit = decide(actor, &Act::Adopt, &On::Application(app), &Facts::default())?;
         let application = self.visible_application(actor, app).await?;
-        let mut bad: Vec<FieldError> = slug("name", &a.name).err().into_iter().chain(a.policy.check()).collect();
+        let mut bad: Vec<FieldError> = environment_name(&a.name).err().into_iter().chain(a.policy.check()).collect();
         let source = match ImageSource::try_from(a.image_source.clone().unwrap_or_else(|| "user_data".into())) {
             Ok(s) => s,
             Err(why) => {
@@ -62,25 +62,13 @@ impl App {
         if a.asg.is_empty() || a.asg.len() > 255 || a.asg.chars().any(char::is_control) {
             bad.push(FieldError::new("asg", "must be the name of an Auto Scaling group, 1 to 255 characters"));
         }
-        if a.region.is_empty() || a.region.len() > 32 || !a.region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            bad.push(FieldError::new("region", "must be an AWS region such as `ap-south-1`"));
-        }
-        if let Some(arn) = &a.role_arn
-            && !(arn.starts_with("arn:aws")
-                && arn.contains(":iam::")
-                && arn.contains(":role/")
-                && arn.len() <= 2048
-                && !arn.chars().any(|c| c.is_whitespace() || c.is_control()))
-        {
-            bad.push(FieldError::new("role_arn", "must be the ARN of a role, such as `arn:aws:iam::123456789012:role/fleetgate`"));
-        }
-        if a.external_id.is_some() && a.role_arn.is_none() {
-            bad.push(FieldError::new("external_id", "goes with role_arn"));
+        let place = Place { region: a.region.clone(), role_arn: a.role_arn.clone(), external_id: a.external_id.clone() };
+        if let Err(Problem::Invalid(more)) = check_place(&place) {
+            bad.extend(more);
         }
         if !bad.is_empty() {
             return Err(Problem::Invalid(bad));
         }
-        let place = Place { region: a.region.clone(), role_arn: a.role_arn.clone(), external_id: a.external_id.clone() };
         let cloud = self.aws.cloud(&place, super::look::OBSERVER).await.map_err(|e| aws_problem(&e))?;
         let p = Priority::Act;
         let identity = cloud.whoami(p).await.map_err(|e| aws_problem(&e))?;
@@ -165,4 +153,30 @@ impl App {
         }
         Ok(env)
     }
+}
+
+/// Region, role and external id, as far as their spelling goes.
+pub(super) fn check_place(place: &Place) -> Result<(), Problem> {
+    let mut bad = Vec::new();
+    let region = &place.region;
+    if region.is_empty() || region.len() > 32 || !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        bad.push(FieldError::new("region", "must be an AWS region such as `ap-south-1`"));
+    }
+    if let Some(arn) = &place.role_arn
+        && !(arn.starts_with("arn:aws")
+            && arn.contains(":iam::")
+            && arn.contains(":role/")
+            && arn.len() <= 2048
+            && !arn.chars().any(|c| c.is_whitespace() || c.is_control()))
+    {
+        bad.push(FieldError::new("role_arn", "must be the ARN of a role, such as `arn:aws:iam::123456789012:role/fleetgate`"));
+    }
+    match (&place.external_id, &place.role_arn) {
+        (Some(_), None) => bad.push(FieldError::new("external_id", "goes with role_arn")),
+        (Some(id), _) if id.len() > 1224 || id.chars().any(|c| c.is_whitespace() || c.is_control()) => {
+            bad.push(FieldError::new("external_id", "must be what the role's trust policy asks for, without spaces"));
+        }
+        _ => {}
+    }
+    if bad.is_empty() { Ok(()) } else { Err(Problem::Invalid(bad)) }
 }

@@ -138,10 +138,11 @@ impl App {
             Ok(cloud) => cloud.images(Priority::Idle, &application.repository, MOST_IMAGES).await.map_err(|e| aws_problem(&e)),
             Err(problem) => Err(problem),
         };
-        Ok(match read {
+        match read {
             Ok(images) => self.store.keep_images(app, images).await?,
             Err(problem) => self.store.miss_images(app, problem.detail()).await?,
-        })
+        }
+        Ok(())
     }
 
     /// Where an application's images are: the place of its first environment, else our own.

@@ -19,7 +19,7 @@ impl App {
     /// # Errors
     /// `Forbidden`, `Invalid`, `Conflict` when the name is taken.
     pub async fn create_token(&self, actor: &Actor, name: &str, scopes: &[String], life_ms: Millis) -> Result<String, Problem> {
-        let permit = decide(actor, &Act::ManageTokens, &On::Everything, &Facts::default())?;
+        let permit = decide(actor, &Act::CreateToken, &On::Token(name), &Facts::default())?;
         slug("name", name).map_err(|e| Problem::Invalid(vec![e]))?;
         if !(60_000..=LONGEST_MS).contains(&life_ms) {
             return Err(Problem::field("expires", "must be between one minute and 366 days"));
@@ -36,7 +36,7 @@ impl App {
                 return Err(Problem::field("env", format!("there is no environment `{scope}`; write APP/ENV")));
             }
         }
-        let token = format!("fg_{}", super::people::secret()?);
+        let token = format!("fg_{}", super::sessions::secret()?);
         let hash = sha256_hex(token.as_bytes());
         let expires = self.clocks.wall() + life_ms;
         let (name_owned, scopes_text, by) = (name.to_owned(), scopes.join(" "), actor.name.clone());
@@ -59,7 +59,7 @@ impl App {
     /// # Errors
     /// `Forbidden`, `NotFound`.
     pub async fn revoke_token(&self, actor: &Actor, name: &str) -> Result<(), Problem> {
-        let permit = decide(actor, &Act::ManageTokens, &On::Everything, &Facts::default())?;
+        let permit = decide(actor, &Act::RevokeToken, &On::Token(name), &Facts::default())?;
         let token = self.store.find_token_by_name(name).await?.ok_or_else(|| Problem::NotFound(format!("There is no token named {name}.")))?;
         let entry = NewEntry::done().before(&json!({"token": name})).after(&json!({"token": name, "revoked": true}));
         Ok(self.store.write(&permit, entry, move |tx| Box::pin(async move { tx.revoke_token(token.id).await })).await?)

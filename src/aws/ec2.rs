@@ -1,7 +1,8 @@
 //! Launch template versions and an instance's console (aws-reference 7).
 //!
-//! **Invariant:** read only. What a version holds is turned into plain values by [`super::template`].
+//! **Invariant:** read only; the one trial run is marked as such, and AWS carries nothing of it out. What a version holds is turned into plain values by [`super::template`].
 
+use aws_sdk_ec2::types::RequestLaunchTemplateData;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -56,6 +57,23 @@ impl Cloud {
         all.retain(|v| v.number >= min_number);
         all.sort_by_key(|v| v.number);
         Ok(all)
+    }
+
+    /// Whether these credentials may make versions of a template: a trial run, which makes none (aws-reference 13.2).
+    ///
+    /// # Errors
+    /// `Denied` when they may not; those of a read.
+    pub async fn may_create_version(&self, p: Priority, template_id: &str, source_version: i64) -> Result<(), AwsError> {
+        // A member is needed for the request to be whole; the trial run changes nothing.
+        let data = RequestLaunchTemplateData::builder().disable_api_termination(false).build();
+        let request = self.ec2_once.create_launch_template_version().launch_template_id(template_id).dry_run(true);
+        let request = request.source_version(source_version.to_string()).launch_template_data(data);
+        match self.read(p, "ec2:CreateLaunchTemplateVersion", request.send()).await {
+            // AWS's way to say yes.
+            Err(e) if e.code.as_deref() == Some("DryRunOperation") => Ok(()),
+            Ok(_) => Err(AwsError::ours(ErrorKind::Unavailable, "ec2:CreateLaunchTemplateVersion", "AWS took a trial run for a request")),
+            Err(e) => Err(e),
+        }
     }
 
     /// The last 4 KiB of an instance's console, as text; `None` when the instance is gone or has written nothing. It may

@@ -154,12 +154,30 @@ pub enum Act {
     CreateApplication,
     /// Adopt an environment.
     Adopt,
-    /// Create, disable or reset people.
-    ManagePeople,
-    /// Create or revoke API tokens.
-    ManageTokens,
-    /// End one's own session, or change one's own password.
-    OwnAccount,
+    /// Create a person.
+    AddPerson,
+    /// Give a person a role.
+    GrantRole,
+    /// Take a role from a person.
+    RevokeRole,
+    /// Make a person's password void and a new setup link.
+    ResetPerson,
+    /// Shut a person out.
+    DisablePerson,
+    /// Let a person in again.
+    EnablePerson,
+    /// Create an API token.
+    CreateToken,
+    /// Revoke an API token.
+    RevokeToken,
+    /// End the session that one uses.
+    SignOut,
+    /// End another session of one's own.
+    EndSession,
+    /// Change one's own password.
+    ChangePassword,
+    /// Recompute the whole chain of the trail.
+    VerifyAudit,
 }
 
 impl Act {
@@ -175,9 +193,18 @@ impl Act {
             Self::MakeRelease => "release.create".into(),
             Self::CreateApplication => "application.create".into(),
             Self::Adopt => "environment.adopt".into(),
-            Self::ManagePeople => "people.manage".into(),
-            Self::ManageTokens => "tokens.manage".into(),
-            Self::OwnAccount => "account.own".into(),
+            Self::AddPerson => "person.add".into(),
+            Self::GrantRole => "person.grant".into(),
+            Self::RevokeRole => "person.revoke".into(),
+            Self::ResetPerson => "person.reset".into(),
+            Self::DisablePerson => "person.disable".into(),
+            Self::EnablePerson => "person.enable".into(),
+            Self::CreateToken => "token.create".into(),
+            Self::RevokeToken => "token.revoke".into(),
+            Self::SignOut => "account.sign_out".into(),
+            Self::EndSession => "account.end_session".into(),
+            Self::ChangePassword => "account.password".into(),
+            Self::VerifyAudit => "audit.verify".into(),
         }
     }
 }
@@ -189,6 +216,10 @@ pub enum On<'a> {
     Environment(&'a str),
     /// An application, by name.
     Application(&'a str),
+    /// A person, by name.
+    Person(&'a str),
+    /// An API token, by name.
+    Token(&'a str),
     /// The whole installation.
     Everything,
 }
@@ -199,6 +230,8 @@ impl On<'_> {
         match self {
             Self::Environment(scope) => (*scope).to_owned(),
             Self::Application(app) => (*app).to_owned(),
+            Self::Person(name) => format!("person:{name}"),
+            Self::Token(name) => format!("token:{name}"),
             Self::Everything => EVERYWHERE.into(),
         }
     }
@@ -220,7 +253,7 @@ pub struct Facts {
     pub state_refuses: Option<String>,
     /// A second admin exists, so that the host has no rights on protected environments.
     pub second_admin: bool,
-    /// The environment is protected.
+    /// The environment is protected; for an act on a person: their roles reach a protected environment.
     pub protected: bool,
 }
 
@@ -265,26 +298,41 @@ pub fn decide(actor: &Actor, act: &Act, on: &On<'_>, facts: &Facts) -> Result<Pe
         Act::View => None,
         Act::Request(_) | Act::Cancel | Act::MakeRelease => Some(Role::Deployer),
         Act::Approve | Act::Reject => Some(Role::Approver),
-        Act::ForceClose | Act::CreateApplication | Act::Adopt | Act::ManagePeople | Act::ManageTokens => Some(Role::Admin),
-        Act::OwnAccount => None,
+        Act::ForceClose
+        | Act::CreateApplication
+        | Act::Adopt
+        | Act::AddPerson
+        | Act::GrantRole
+        | Act::RevokeRole
+        | Act::ResetPerson
+        | Act::DisablePerson
+        | Act::EnablePerson
+        | Act::CreateToken
+        | Act::RevokeToken => Some(Role::Admin),
+        Act::SignOut | Act::EndSession | Act::ChangePassword | Act::VerifyAudit => None,
     };
+    let own = matches!(act, Act::SignOut | Act::EndSession | Act::ChangePassword);
     let sees = match on {
         On::Environment(scope) => actor.sees(scope),
         On::Application(app) => actor.sees_app(app),
-        On::Everything => !matches!(actor.kind, ActorKind::Anonymous),
+        On::Everything | On::Person(_) | On::Token(_) => !matches!(actor.kind, ActorKind::Anonymous),
     };
     if !sees {
         return Err(Problem::NotFound(format!("There is no {} here that you may see.", on.name())));
     }
-    if matches!(act, Act::OwnAccount) && actor.kind != ActorKind::Person {
+    if own && actor.kind != ActorKind::Person {
         return Err(Problem::Forbidden("Only a signed-in person has an account here; a token has none.".into()));
     }
-    let who = "An admin can grant it: `fleetgate user add --grant`.";
+    // The whole trail is for those who see all of it.
+    if matches!(act, Act::VerifyAudit) && actor.scopes().is_some() {
+        return Err(Problem::Forbidden("Recomputing the whole trail needs a role for every environment. Ask an admin, or use `fleetgate audit verify`.".into()));
+    }
+    let who = "An admin can grant it, under Admin, People.";
     if let Some(role) = role {
         let holds = match on {
             On::Environment(scope) => actor.has(role, scope),
             On::Application(app) => actor.has_in_app(role, app),
-            On::Everything => actor.has(role, EVERYWHERE),
+            On::Everything | On::Person(_) | On::Token(_) => actor.has(role, EVERYWHERE),
         };
         // An approver may withdraw what is running, as a rejection after the fact.
         let holds =
@@ -300,6 +348,12 @@ pub fn decide(actor: &Actor, act: &Act, on: &On<'_>, facts: &Facts) -> Result<Pe
                 "A second admin exists, so the machine's own user has no rights on protected environments. Sign in as a person.".into(),
             ));
         }
+    }
+    if let On::Person(name) = on
+        && !own
+        && actor.name == *name
+    {
+        return Err(Problem::Forbidden("Nobody changes their own roles or account state. Another admin must do this.".into()));
     }
     if matches!(act, Act::Approve) {
         if facts.authors.contains(&actor.name) {

@@ -27,6 +27,27 @@ pub fn slug(field: &str, value: &str) -> Result<(), FieldError> {
     }
 }
 
+/// Checks the name of an application: a slug that is no page of ours.
+///
+/// # Errors
+/// Names `name` and says the rule.
+pub fn application_name(value: &str) -> Result<(), FieldError> {
+    slug("name", value)?;
+    if value == "new" { Err(FieldError::new("name", "`new` is the address of a page here; choose another name")) } else { Ok(()) }
+}
+
+/// Checks the name of an environment: a slug that is no page of ours.
+///
+/// # Errors
+/// Names `name` and says the rule.
+pub fn environment_name(value: &str) -> Result<(), FieldError> {
+    slug("name", value)?;
+    if ["images", "adopt"].contains(&value) {
+        return Err(FieldError::new("name", format!("`{value}` is the address of a page here; choose another name")));
+    }
+    Ok(())
+}
+
 /// Checks an ECR repository name (2–256, lower case, `/ . _ -` as separators).
 ///
 /// # Errors

@@ -10,7 +10,10 @@ mod capacity;
 mod commands;
 mod pin;
 mod rollout;
+mod support;
 mod terminate;
+
+pub use support::support;
 
 use serde::{Deserialize, Serialize};
 

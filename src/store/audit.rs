@@ -61,6 +61,8 @@ pub struct Filter {
     pub target: Option<String>,
     /// This change.
     pub change: Option<i64>,
+    /// Exactly this result: `done`, `refused`, `intended`, `failed`, `unknown`.
+    pub result: Option<String>,
     /// Not before (inclusive).
     pub from: Option<Millis>,
     /// Not after (exclusive).
@@ -185,6 +187,14 @@ impl Store {
         Ok(rows.into_iter().map(Entry::from).collect())
     }
 
+    /// One entry.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn find_audit(&self, seq: i64) -> Result<Option<Entry>> {
+        Ok(self.page_audit(&Filter::default(), seq - 1, 1).await?.into_iter().find(|e| e.seq == seq))
+    }
+
     /// Recomputes the whole chain and compares it with the head.
     ///
     /// # Errors
@@ -236,6 +246,9 @@ fn narrowed(f: &Filter) -> QueryBuilder<sqlx::Any> {
     }
     if let Some(v) = &f.target {
         q.push(" and target = ").push_bind(v.clone());
+    }
+    if let Some(v) = &f.result {
+        q.push(" and result = ").push_bind(v.clone());
     }
     if let Some(v) = f.change {
         q.push(" and change = ").push_bind(v);

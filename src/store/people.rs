@@ -1,4 +1,4 @@
-//! People, their grants and their sessions.
+//! People, their roles and their setup links.
 
 use sqlx::FromRow;
 
@@ -13,24 +13,27 @@ pub struct Person {
     pub id: i64,
     /// Name to sign in with.
     pub name: String,
-    /// Argon2id, PHC string.
+    /// Argon2id, PHC string; empty = none was chosen yet, or it is void.
     pub password_hash: String,
     /// May no longer sign in, since.
     pub disabled_at: Option<Millis>,
-}
-
-/// A session as looked up by its cookie.
-#[derive(Clone, Debug, FromRow)]
-pub struct Session {
-    /// Whose.
-    pub person: i64,
     /// Wall clock.
     pub created_at: Millis,
-    /// Wall clock, to the minute.
-    pub last_seen_at: Millis,
-    /// Wall clock: absolute end.
+}
+
+/// A link by which a person chooses their own password.
+#[derive(Clone, Debug, FromRow)]
+pub struct SetupLink {
+    /// Whose.
+    pub person: i64,
+    /// Who made it.
+    pub created_by: String,
+    /// Wall clock.
     pub expires_at: Millis,
 }
+
+const COUNT_ADMINS: &str =
+    "select count(*) from people p join grants g on g.person = p.id where g.role = 'admin' and g.scope = '*' and p.disabled_at is null";
 
 impl Store {
     /// By name.
@@ -38,7 +41,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_person(&self, name: &str) -> Result<Option<Person>> {
-        Ok(sqlx::query_as("select id, name, password_hash, disabled_at from people where name = $1")
+        Ok(sqlx::query_as("select id, name, password_hash, disabled_at, created_at from people where name = $1")
             .bind(name.to_owned())
             .fetch_optional(self.reads())
             .await?)
@@ -49,7 +52,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_person_by_id(&self, id: i64) -> Result<Option<Person>> {
-        Ok(sqlx::query_as("select id, name, password_hash, disabled_at from people where id = $1").bind(id).fetch_optional(self.reads()).await?)
+        Ok(sqlx::query_as("select id, name, password_hash, disabled_at, created_at from people where id = $1").bind(id).fetch_optional(self.reads()).await?)
     }
 
     /// All, by name.
@@ -57,7 +60,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn list_people(&self) -> Result<Vec<Person>> {
-        Ok(sqlx::query_as("select id, name, password_hash, disabled_at from people order by name").fetch_all(self.reads()).await?)
+        Ok(sqlx::query_as("select id, name, password_hash, disabled_at, created_at from people order by name").fetch_all(self.reads()).await?)
     }
 
     /// What a person may do.
@@ -77,82 +80,146 @@ impl Store {
         Ok(out)
     }
 
+    /// Everybody's roles: person's row id, scope, role.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn list_grants(&self) -> Result<Vec<(i64, String, String)>> {
+        Ok(sqlx::query_as("select person, scope, role from grants order by person, scope, role").fetch_all(self.reads()).await?)
+    }
+
     /// Persons, not disabled, who hold admin everywhere.
     ///
     /// # Errors
     /// Of the database.
     pub async fn count_admins(&self) -> Result<i64> {
-        let (n,): (i64,) = sqlx::query_as(
-            "select count(*) from people p join grants g on g.person = p.id where g.role = 'admin' and g.scope = '*' and p.disabled_at is null",
-        )
-        .fetch_one(self.reads())
-        .await?;
+        let (n,): (i64,) = sqlx::query_as(COUNT_ADMINS).fetch_one(self.reads()).await?;
         Ok(n)
     }
 
-    /// A live session by the hash of its token.
+    /// A setup link by the hash of its secret.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn find_session(&self, token_hash: &str) -> Result<Option<Session>> {
-        Ok(sqlx::query_as("select person, created_at, last_seen_at, expires_at from sessions where token_hash = $1")
+    pub async fn find_setup_link(&self, token_hash: &str) -> Result<Option<SetupLink>> {
+        Ok(sqlx::query_as("select person, created_by, expires_at from setup_links where token_hash = $1")
             .bind(token_hash.to_owned())
             .fetch_optional(self.reads())
             .await?)
     }
 
-    /// Notes that a session was used. Called at most once a minute a session.
+    /// All open setup links.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn touch_session(&self, token_hash: &str) -> Result<()> {
-        let hash = token_hash.to_owned();
-        self.keep(move |tx| {
-            Box::pin(async move {
-                let now = tx.now();
-                sqlx::query("update sessions set last_seen_at = $2 where token_hash = $1").bind(hash).bind(now).execute(tx.conn()).await?;
-                Ok(())
-            })
-        })
-        .await
+    pub async fn list_setup_links(&self) -> Result<Vec<SetupLink>> {
+        Ok(sqlx::query_as("select person, created_by, expires_at from setup_links").fetch_all(self.reads()).await?)
     }
 }
 
 impl WriteTx {
-    /// Inserts a person.
+    /// Inserts a person, without a password.
     ///
     /// # Errors
     /// `Duplicate` when the name is taken.
-    pub async fn insert_person(&mut self, name: &str, password_hash: &str, grants: &Grants) -> Result<i64> {
+    pub async fn insert_person(&mut self, name: &str, grants: &Grants) -> Result<i64> {
         let id = self.number("person").await?;
         let now = self.now();
-        sqlx::query("insert into people (id, name, password_hash, created_at) values ($1, $2, $3, $4)")
+        sqlx::query("insert into people (id, name, password_hash, created_at) values ($1, $2, '', $3)")
             .bind(id)
             .bind(name.to_owned())
-            .bind(password_hash.to_owned())
             .bind(now)
             .execute(self.conn())
             .await?;
         for (scope, roles) in grants {
             for role in roles {
-                sqlx::query("insert into grants (person, scope, role) values ($1, $2, $3) on conflict (person, scope, role) do nothing")
-                    .bind(id)
-                    .bind(scope.clone())
-                    .bind(role.name())
-                    .execute(self.conn())
-                    .await?;
+                self.insert_grant(id, scope, *role).await?;
             }
         }
         Ok(id)
     }
 
-    /// Disables a person and ends their sessions.
+    /// Gives a role.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn insert_grant(&mut self, person: i64, scope: &str, role: Role) -> Result<()> {
+        sqlx::query("insert into grants (person, scope, role) values ($1, $2, $3) on conflict (person, scope, role) do nothing")
+            .bind(person)
+            .bind(scope.to_owned())
+            .bind(role.name())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Takes a role away.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn delete_grant(&mut self, person: i64, scope: &str, role: Role) -> Result<()> {
+        sqlx::query("delete from grants where person = $1 and scope = $2 and role = $3")
+            .bind(person)
+            .bind(scope.to_owned())
+            .bind(role.name())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Persons, not disabled, who hold admin everywhere, as this write leaves it.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn count_admins(&mut self) -> Result<i64> {
+        let (n,): (i64,) = sqlx::query_as(COUNT_ADMINS).fetch_one(self.conn()).await?;
+        Ok(n)
+    }
+
+    /// Keeps a setup link; an earlier one of the same person opens nothing any more.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn insert_setup_link(&mut self, person: i64, token_hash: &str, created_by: &str, expires_at: Millis) -> Result<()> {
+        let now = self.now();
+        sqlx::query("delete from setup_links where person = $1").bind(person).execute(self.conn()).await?;
+        sqlx::query("insert into setup_links (person, token_hash, created_by, created_at, expires_at) values ($1, $2, $3, $4, $5)")
+            .bind(person)
+            .bind(token_hash.to_owned())
+            .bind(created_by.to_owned())
+            .bind(now)
+            .bind(expires_at)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Uses a setup link up. `false`: it was used meanwhile.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn use_setup_link(&mut self, token_hash: &str) -> Result<bool> {
+        let done = sqlx::query("delete from setup_links where token_hash = $1").bind(token_hash.to_owned()).execute(self.conn()).await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Lets a person in again.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn enable_person(&mut self, id: i64) -> Result<()> {
+        sqlx::query("update people set disabled_at = null where id = $1").bind(id).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Disables a person and ends their sessions and their setup link.
     ///
     /// # Errors
     /// Of the database.
     pub async fn disable_person(&mut self, id: i64) -> Result<()> {
         let now = self.now();
         sqlx::query("update people set disabled_at = $2 where id = $1 and disabled_at is null").bind(id).bind(now).execute(self.conn()).await?;
+        sqlx::query("delete from setup_links where person = $1").bind(id).execute(self.conn()).await?;
         self.end_sessions(id).await
     }
 
@@ -163,101 +230,5 @@ impl WriteTx {
     pub async fn set_password(&mut self, id: i64, password_hash: &str) -> Result<()> {
         sqlx::query("update people set password_hash = $2 where id = $1").bind(id).bind(password_hash.to_owned()).execute(self.conn()).await?;
         self.end_sessions(id).await
-    }
-
-    /// Ends all sessions of a person.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn end_sessions(&mut self, person: i64) -> Result<()> {
-        sqlx::query("delete from sessions where person = $1").bind(person).execute(self.conn()).await?;
-        Ok(())
-    }
-
-    /// Ends one session.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn end_session(&mut self, token_hash: &str) -> Result<()> {
-        sqlx::query("delete from sessions where token_hash = $1").bind(token_hash.to_owned()).execute(self.conn()).await?;
-        Ok(())
-    }
-
-    /// Inserts a session; expired ones are dropped with it.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn insert_session(
-        &mut self,
-        token_hash: &str,
-        person: i64,
-        expires_at: Millis,
-        address: Option<String>,
-        agent: Option<String>,
-    ) -> Result<()> {
-        let now = self.now();
-        sqlx::query("delete from sessions where expires_at < $1").bind(now).execute(self.conn()).await?;
-        sqlx::query("insert into sessions (token_hash, person, created_at, last_seen_at, expires_at, address, user_agent) values ($1, $2, $3, $3, $4, $5, $6)")
-            .bind(token_hash.to_owned())
-            .bind(person)
-            .bind(now)
-            .bind(expires_at)
-            .bind(address)
-            .bind(agent)
-            .execute(self.conn())
-            .await?;
-        Ok(())
-    }
-
-    /// Counts a wrong try within `window_ms`; an older count begins anew.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn count_login_failure(&mut self, subject: &str, window_ms: Millis) -> Result<()> {
-        let now = self.now();
-        sqlx::query(
-            "insert into login_failures (subject, failures, since) values ($1, 1, $2) on conflict (subject) do update set
-             failures = case when login_failures.since < $3 then 1 else login_failures.failures + 1 end,
-             since = case when login_failures.since < $3 then $2 else login_failures.since end",
-        )
-        .bind(subject.to_owned())
-        .bind(now)
-        .bind(now - window_ms)
-        .execute(self.conn())
-        .await?;
-        Ok(())
-    }
-
-    /// Tries of a subject and when they began.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn login_failures(&mut self, subject: &str) -> Result<(i64, Millis)> {
-        let row: Option<(i64, i64)> = sqlx::query_as("select failures, since from login_failures where subject = $1")
-            .bind(subject.to_owned())
-            .fetch_optional(self.conn())
-            .await?;
-        Ok(row.unwrap_or((0, 0)))
-    }
-
-    /// Takes one try of a subject back: it was right.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn forgive_login(&mut self, subject: &str) -> Result<()> {
-        sqlx::query("update login_failures set failures = failures - 1 where subject = $1 and failures > 0")
-            .bind(subject.to_owned())
-            .execute(self.conn())
-            .await?;
-        Ok(())
-    }
-
-    /// Forgets the wrong tries of a subject.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn clear_login_failures(&mut self, subject: &str) -> Result<()> {
-        sqlx::query("delete from login_failures where subject = $1").bind(subject.to_owned()).execute(self.conn()).await?;
-        Ok(())
     }
 }

@@ -18,6 +18,10 @@ pub struct Token {
     pub expires_at: Millis,
     /// Wall clock.
     pub revoked_at: Option<Millis>,
+    /// Who made it.
+    pub created_by: String,
+    /// Wall clock.
+    pub created_at: Millis,
 }
 
 impl Store {
@@ -26,7 +30,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_token(&self, token_hash: &str) -> Result<Option<Token>> {
-        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at from tokens where token_hash = $1")
+        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at, created_by, created_at from tokens where token_hash = $1")
             .bind(token_hash.to_owned())
             .fetch_optional(self.reads())
             .await?)
@@ -37,9 +41,19 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_token_by_name(&self, name: &str) -> Result<Option<Token>> {
-        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at from tokens where name = $1")
+        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at, created_by, created_at from tokens where name = $1")
             .bind(name.to_owned())
             .fetch_optional(self.reads())
+            .await?)
+    }
+
+    /// All, newest first.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn list_tokens(&self) -> Result<Vec<Token>> {
+        Ok(sqlx::query_as("select id, name, scopes, expires_at, revoked_at, created_by, created_at from tokens order by id desc")
+            .fetch_all(self.reads())
             .await?)
     }
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Form;
 use axum::body::to_bytes;
 use axum::extract::{Query, Request, State};
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
@@ -53,7 +53,7 @@ pub struct Asked {
 }
 
 /// `GET /login`.
-pub async fn show(State(site): State<Site>, Query(q): Query<Asked>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
+pub async fn show(State(site): State<Site>, Query(q): Query<Asked>, headers: HeaderMap) -> Result<Response, ApiError> {
     let nobody = site.app.store.list_people().await?.is_empty();
     let frame = Frame::outside("Sign in", theme(&headers), site.app.clocks.wall());
     page(&Page { frame, nobody, ended: q.ended, kept: q.kept, next: q.next, username: String::new(), wrong: None })
@@ -101,7 +101,7 @@ fn inside(next: &str) -> &str {
 pub async fn create(State(site): State<Site>, request: Request) -> Result<Response, ApiError> {
     let from = origin(&request);
     let theme = theme(request.headers());
-    let agent = request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let agent = agent(request.headers());
     let form = <Form<Credentials> as axum::extract::FromRequest<Site>>::from_request(request, &site).await;
     let Ok(Form(given)) = form else {
         return Err(ApiError(Problem::Malformed("Send the fields `username` and `password` as a form.".into())));
@@ -126,9 +126,19 @@ pub async fn create(State(site): State<Site>, request: Request) -> Result<Respon
         }
         Err(other) => return Err(ApiError(other)),
     };
+    Ok(enter(&site, secret, inside(&given.next)))
+}
+
+/// Hands the session's secret to the browser and goes to a page of ours.
+pub(super) fn enter(site: &Site, secret: String, to: &str) -> Response {
     let secure = site.app.settings.secure_cookie;
     let cookie = Cookie::build((cookie_name(secure), secret)).path("/").http_only(true).secure(secure).same_site(SameSite::Lax).build();
-    Ok((CookieJar::new().add(cookie), Redirect::to(inside(&given.next))).into_response())
+    (CookieJar::new().add(cookie), Redirect::to(to)).into_response()
+}
+
+/// What the browser calls itself.
+pub(super) fn agent(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(str::to_owned)
 }
 
 /// `POST /logout`: ends this session.

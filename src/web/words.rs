@@ -182,6 +182,70 @@ pub fn title(kind: impl Borrow<Kind>, release: impl Borrow<Option<i64>>) -> Stri
     }
 }
 
+/// An action of the trail for people: `change.request.deploy` → `Asked to deploy`. One that has no words keeps its name.
+pub fn action(name: &str) -> String {
+    let words = match name {
+        "change.request.deploy" => "Asked to deploy",
+        "change.request.rollback" => "Asked to roll back",
+        "change.request.replace" => "Asked to replace all instances",
+        "change.request.capacity" => "Asked to change capacity",
+        "change.request.terminate" => "Asked to terminate an instance",
+        "change.request.pin" => "Asked to pin the template",
+        "change.approve" => "Approved",
+        "change.reject" => "Rejected",
+        "change.cancel" => "Stopped, undid or withdrew",
+        "change.force_close" => "Closed by force",
+        "change.approval_void" => "An approval became void",
+        "change.start" => "Started",
+        "change.attention" => "Called for a person",
+        "change.undo" => "Began to take back",
+        "change.adopt" => "Took over what AWS had begun",
+        "change.expire" => "Lapsed",
+        "request.refused" => "Refused",
+        "account.sign_in" => "Signed in",
+        "account.sign_out" => "Signed out",
+        "account.set_up" => "Chose a password",
+        "account.password" => "Changed the password",
+        "account.end_session" => "Ended a session",
+        "person.add" => "Added a person",
+        "person.grant" => "Gave a role",
+        "person.revoke" => "Took a role",
+        "person.reset" => "Made a new setup link",
+        "person.disable" => "Disabled a person",
+        "person.enable" => "Let a person in again",
+        "token.create" => "Made an API token",
+        "token.revoke" => "Revoked an API token",
+        "release.create" => "Made a release",
+        "application.create" => "Added an application",
+        "environment.adopt" => "Adopted an environment",
+        "audit.export" => "Exported the trail",
+        "audit.verify" => "Recomputed the chain",
+        _ => match name.split_once('.') {
+            Some(("aws", operation)) => return format!("AWS {operation}"),
+            Some(("change", state)) => return format!("Ended: {}", plain(state)),
+            _ => return name.to_owned(),
+        },
+    };
+    words.to_owned()
+}
+
+/// The result of an entry: icon, class and word. Only exceptions are coloured.
+pub fn result(name: &str) -> (&'static str, &'static str, &'static str) {
+    match name {
+        "done" => ("tick", "", "Done"),
+        "intended" => ("dots", "", "Intended"),
+        "refused" => ("cross", "bad", "Refused"),
+        "failed" => ("bad", "bad", "Failed"),
+        "unknown" => ("unknown", "warn", "Unknown"),
+        _ => ("none", "", "Noted"),
+    }
+}
+
+/// Where an entry happened.
+pub fn target(name: &str) -> &str {
+    if name == "*" { "Everywhere" } else { name }
+}
+
 /// Icon, class and word of a check's verdict.
 pub fn verdict(verdict: impl Borrow<Verdict>) -> (&'static str, &'static str, &'static str) {
     match verdict.borrow() {

@@ -281,7 +281,6 @@ fn may_name(layer: &str) -> Option<&'static [&'static str]> {
         "domain" => &["domain"],
         "clock" => &["clock", "domain"],
         "config" => &["config", "domain"],
-        "iam" => &["iam", "domain"],
         "store" => &["store", "domain", "clock"],
         "aws" => &["aws", "domain", "clock"],
         "app" => &["app", "store", "aws", "domain", "clock"],

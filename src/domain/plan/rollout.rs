@@ -1,7 +1,7 @@
 //! Plans of the kinds that replace instances: `deploy`, `rollback`, `replace`.
 
 use super::{
-    Bound, BoundTemplate, Check, Difference, Facts, Plan, PlannedStep, bound, commands, launched, numbered, ok, refuse, refuse_field, wait, warn,
+    Bound, BoundTemplate, Check, Difference, Facts, Plan, PlannedStep, bound, commands, launched, numbered, ok, refuse, refuse_field, support, wait, warn,
 };
 use crate::domain::change::{Kind, Step};
 use crate::domain::environment::Environment;
@@ -12,8 +12,6 @@ use crate::domain::problem::{FieldError, Problem};
 use crate::domain::release::short;
 use crate::domain::strategy::{OnHold, Preferences, StrategyChoice, preferences};
 
-/// Processes without which a refresh can not end, or would end in a fleet that serves nobody (aws-reference 4.6).
-const NEEDED_PROCESSES: [&str; 5] = ["Launch", "Terminate", "AddToLoadBalancer", "HealthCheck", "InstanceRefresh"];
 /// A scheduled action that is due within this time is named.
 const SOON_MS: i64 = 3_600_000;
 
@@ -201,7 +199,7 @@ impl<'a> Draft<'a> {
 
     /// `calm`: the group must be stable first. A rollback does not wait for a sick fleet to calm down.
     fn group_checks(&mut self, calm: bool) {
-        let (env, group, obs, facts) = (self.env, self.group, self.obs, self.facts);
+        let (group, obs, facts) = (self.group, self.obs, self.facts);
         let checks = &mut self.checks;
         match numbered(group) {
             Err(check) => checks.push(check),
@@ -229,23 +227,7 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        if group.warm_pool {
-            checks.push(refuse("warm_pool", "The group has a warm pool, whose instances keep the old image. Delete the warm pool before deploying."));
-        }
-        let blocking: Vec<_> = group.suspended.iter().filter(|p| NEEDED_PROCESSES.contains(&p.as_str())).cloned().collect();
-        if blocking.is_empty() {
-            if !group.suspended.is_empty() {
-                checks.push(warn("suspended", format!("Suspended processes: {}.", group.suspended.join(", "))));
-            }
-        } else {
-            checks.push(refuse("suspended", format!("{} is suspended, so a refresh could not end well. Resume it first: aws autoscaling resume-processes --auto-scaling-group-name {} --scaling-processes {}", blocking.join(", "), env.asg, blocking.join(" "))));
-        }
-        if let Some(seconds) = group.max_instance_lifetime {
-            checks.push(warn(
-                "max_lifetime",
-                format!("The group replaces instances older than {} days by itself; such a replacement may join the deploy.", seconds / 86_400),
-            ));
-        }
+        checks.extend(support::of_group(group));
         if !facts.hooks.is_empty() {
             checks.push(warn(
                 "lifecycle_hooks",
@@ -283,9 +265,7 @@ impl<'a> Draft<'a> {
                 format!("The scheduled action `{}` is due in {minutes} minutes and will move the capacity.", action.name),
             ));
         }
-        if group.target_group_arns.is_empty() {
-            checks.push(warn("health_source", "The group has no target group: health is judged by EC2 alone."));
-        } else if obs.listening().next().is_none() {
+        if !group.target_group_arns.is_empty() && obs.listening().next().is_none() {
             checks.push(warn("health_source", "No target group of this environment has a listener: health is judged by EC2 alone."));
         }
         if let Some(r) = obs.active_refresh() {

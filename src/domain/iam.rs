@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::environment::Environment;
+use super::environment::Environment;
 
 /// Actions that only read. Most have no resource-level control (aws-reference 13).
 pub const READS: [&str; 9] = [
