@@ -213,7 +213,7 @@ pub fn plan(intent: &Intent, env: &Environment, facts: &Facts, obs: &Observation
     match intent {
         Intent::Pin { .. } => pin::plan(env, facts, obs, group),
         Intent::Deploy { strategy, base_template_version, .. } => rollout::deploy(env, facts, obs, group, strategy, *base_template_version),
-        Intent::Rollback { .. } => rollout::roll_back(env, facts, obs, group),
+        Intent::Rollback { release } => rollout::roll_back(env, facts, obs, group, *release),
         Intent::Replace { strategy } => rollout::replace(env, facts, obs, group, strategy),
         Intent::Capacity { min, desired, max, base } => capacity::plan(env, obs, group, (*min, *desired, *max), *base),
         Intent::Terminate { instance, shrink } => terminate::plan(env, obs, group, instance, *shrink),

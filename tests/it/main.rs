@@ -1,11 +1,13 @@
 //! The integration tests: one binary, one module an area, all through [`harness::TestApp`].
 
 mod access;
+mod accounts;
 mod approvals;
 mod architecture;
 mod bad_input;
 mod crash;
 mod faults;
+mod forms;
 mod groups;
 mod harness;
 mod hostile;

@@ -47,7 +47,7 @@ pub(super) fn deploy(
     Ok(draft.finish())
 }
 
-pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, group: &Group) -> Result<Plan, Problem> {
+pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, named: Option<i64>) -> Result<Plan, Problem> {
     let mut prefs =
         preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
     // Back to what was good here: no bake, and never automatically "back" to the release that people are leaving.
@@ -56,7 +56,8 @@ pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, gro
     let mut draft = Draft::new(env, facts, obs, group, Kind::Rollback, prefs);
     draft.group_checks(false);
     if facts.release.is_none() {
-        draft.checks.push(refuse_field("good_here", "release", "No earlier release was good here. Deploy one instead."));
+        let none = named.map_or_else(|| "No earlier release was good here.".to_owned(), |n| format!("There is no release v{n} that was good here."));
+        draft.checks.push(refuse_field("good_here", "release", format!("{none} Deploy one instead.")));
         return Ok(draft.finish());
     }
     if !facts.was_good_here {
