@@ -12,9 +12,9 @@ use fleetgate::aws::{Aws, AwsConfig};
 use fleetgate::clock::{Anchor, Clocks};
 use fleetgate::config::{self, Config};
 use fleetgate::domain::access::{Actor, EVERYWHERE, Grants, Origin, Role};
+use fleetgate::domain::iam;
 use fleetgate::store::Store;
 use fleetgate::store::audit::Filter;
-use fleetgate::domain::iam;
 use fleetgate::{api, serve, web};
 
 /// Self-service control plane for container images on EC2 Auto Scaling groups.

@@ -44,11 +44,7 @@ pub struct CallRecord {
 
 /// Flat parameters of a form.
 pub(crate) fn from_pairs(pairs: &[(String, String)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .filter(|(k, _)| k != "Action" && k != "Version")
-        .map(|(k, v)| (k.clone(), mask(k, v)))
-        .collect()
+    pairs.iter().filter(|(k, _)| k != "Action" && k != "Version").map(|(k, v)| (k.clone(), mask(k, v))).collect()
 }
 
 /// Flat parameters of a JSON body.
@@ -60,18 +56,11 @@ pub(crate) fn from_json(value: &Value) -> BTreeMap<String, String> {
 
 fn flatten(value: &Value, path: &str, out: &mut BTreeMap<String, String>) {
     let join = |name: &str| {
-        if path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{path}.{name}")
-        }
+        if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
     };
     match value {
         Value::Object(map) => map.iter().for_each(|(k, v)| flatten(v, &join(k), out)),
-        Value::Array(rows) => rows
-            .iter()
-            .enumerate()
-            .for_each(|(n, v)| flatten(v, &join(&(n + 1).to_string()), out)),
+        Value::Array(rows) => rows.iter().enumerate().for_each(|(n, v)| flatten(v, &join(&(n + 1).to_string()), out)),
         Value::Null => {}
         Value::String(text) => {
             out.insert(path.to_owned(), mask(path, text));
@@ -84,11 +73,7 @@ fn flatten(value: &Value, path: &str, out: &mut BTreeMap<String, String>) {
 
 fn mask(key: &str, value: &str) -> String {
     if key.rsplit('.').next() == Some("UserData") {
-        return format!(
-            "<masked, {} characters, {}>",
-            value.len(),
-            &crate::rng::sha256(value.as_bytes())[..19]
-        );
+        return format!("<masked, {} characters, {}>", value.len(), &crate::rng::sha256(value.as_bytes())[..19]);
     }
     if value.chars().count() > LONGEST {
         return value.chars().take(LONGEST).collect::<String>() + "…";

@@ -37,11 +37,7 @@ impl Clock {
             ClockMode::Manual { start } => (start, None),
             ClockMode::Running { start, speed } => (start, Some(speed)),
         };
-        Self {
-            base: start.as_millisecond(),
-            since: Instant::now(),
-            speed,
-        }
+        Self { base: start.as_millisecond(), since: Instant::now(), speed }
     }
 
     /// Simulated now.
@@ -83,8 +79,7 @@ impl Clock {
 
 /// `2026-01-02T03:04:05.678Z`, the form the query services write (aws-reference 1.1).
 pub(crate) fn iso(millis: i64) -> String {
-    stamp(millis).strftime("%Y-%m-%dT%H:%M:%S").to_string()
-        + &format!(".{:03}Z", millis.rem_euclid(1000))
+    stamp(millis).strftime("%Y-%m-%dT%H:%M:%S").to_string() + &format!(".{:03}Z", millis.rem_euclid(1000))
 }
 
 /// `2026-01-02T03:04:05Z`, used inside activity texts (aws-reference 4.2).

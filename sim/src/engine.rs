@@ -45,13 +45,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(clock: Clock, world: World) -> Self {
-        Self {
-            clock,
-            world,
-            faults: Faults::default(),
-            calls: Vec::new(),
-            ring: VecDeque::new(),
-        }
+        Self { clock, world, faults: Faults::default(), calls: Vec::new(), ring: VecDeque::new() }
     }
 
     /// Lets the world catch up; keeps the state before for stale answers while any are asked for.
@@ -59,16 +53,11 @@ impl Engine {
         let now = self.clock.now();
         match self.faults.stale_age() {
             Some(age) => {
-                let fresh = self
-                    .ring
-                    .back()
-                    .is_none_or(|w| self.world.now > w.now || self.world.ids != w.ids);
+                let fresh = self.ring.back().is_none_or(|w| self.world.now > w.now || self.world.ids != w.ids);
                 if fresh {
                     self.ring.push_back(self.world.clone());
                 }
-                while self.ring.len() > RING
-                    || self.ring.front().is_some_and(|w| w.now < now - age) && self.ring.len() > 1
-                {
+                while self.ring.len() > RING || self.ring.front().is_some_and(|w| w.now < now - age) && self.ring.len() > 1 {
                     self.ring.pop_front();
                 }
             }
@@ -83,22 +72,11 @@ impl Engine {
             if s.expires <= self.world.wall {
                 return Err(());
             }
-            return Ok(Principal {
-                arn: s.arn.clone(),
-                user_id: s.user_id.clone(),
-                account: s.account.clone(),
-            });
+            return Ok(Principal { arn: s.arn.clone(), user_id: s.user_id.clone(), account: s.account.clone() });
         }
         let account = self.world.account.clone();
-        let user_id = format!(
-            "AIDA{}",
-            rng::hex(self.world.seed, "user", key, 17).to_uppercase()
-        );
-        Ok(Principal {
-            arn: format!("arn:aws:iam::{account}:user/{key}"),
-            user_id,
-            account,
-        })
+        let user_id = format!("AIDA{}", rng::hex(self.world.seed, "user", key, 17).to_uppercase());
+        Ok(Principal { arn: format!("arn:aws:iam::{account}:user/{key}"), user_id, account })
     }
 
     /// One AWS request.
@@ -107,15 +85,8 @@ impl Engine {
         let seq = self.calls.len() as u64 + 1;
         let request_id = rng::uuid(self.world.seed, "request", &seq.to_string());
         let Some((key, region, service)) = incoming.authorization.and_then(scope) else {
-            let error = ApiError::new(
-                403,
-                "MissingAuthenticationToken",
-                "Request is missing Authentication Token",
-            );
-            return Outcome::Reply(
-                crate::wire::query::error("sts", &error, &request_id),
-                request_id,
-            );
+            let error = ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
+            return Outcome::Reply(crate::wire::query::error("sts", &error, &request_id), request_id);
         };
         let mut record = CallRecord {
             seq,
@@ -132,11 +103,8 @@ impl Engine {
             effective: false,
         };
         let principal = self.principal(key);
-        let known = principal.clone().unwrap_or_else(|()| Principal {
-            arn: String::new(),
-            user_id: String::new(),
-            account: self.world.account.clone(),
-        });
+        let known =
+            principal.clone().unwrap_or_else(|()| Principal { arn: String::new(), user_id: String::new(), account: self.world.account.clone() });
         record.principal.clone_from(&known.arn);
         let (body, operation) = read_body(incoming, &mut record);
         let request = Request {
@@ -158,18 +126,12 @@ impl Engine {
     }
 
     fn with_faults(&mut self, request: &Request, mut record: CallRecord) -> Outcome {
-        let fault = self
-            .faults
-            .draw(&request.service, &request.operation, request.reads());
+        let fault = self.faults.draw(&request.service, &request.operation, request.reads());
         record.fault = fault.as_ref().map(|f| kind_name(f.kind).to_owned());
         let (service, operation) = (request.service.as_str(), request.operation.as_str());
         match fault.map(|f| (f.kind, f.seconds)) {
-            Some((FaultKind::Throttle, _)) => {
-                self.finish(request, record, Err(faults::throttled(service)))
-            }
-            Some((FaultKind::Error, _)) => {
-                self.finish(request, record, Err(faults::broken(service)))
-            }
+            Some((FaultKind::Throttle, _)) => self.finish(request, record, Err(faults::throttled(service))),
+            Some((FaultKind::Error, _)) => self.finish(request, record, Err(faults::broken(service))),
             Some((FaultKind::Expired, _)) => self.finish(request, record, Err(expired(service))),
             Some((FaultKind::Denied, _)) => {
                 let error = faults::denied(service, operation, &request.principal.arn);
@@ -188,12 +150,7 @@ impl Engine {
             }
             Some((FaultKind::Stale, seconds)) => {
                 let oldest = self.world.now - seconds * 1000;
-                let old = self
-                    .ring
-                    .iter()
-                    .find(|w| w.now >= oldest)
-                    .or(self.ring.back())
-                    .cloned();
+                let old = self.ring.iter().find(|w| w.now >= oldest).or(self.ring.back()).cloned();
                 let result = match old {
                     Some(mut old) => services::perform(&mut old, request, &record.request_id),
                     None => self.perform(request, &record.request_id),
@@ -216,22 +173,11 @@ impl Engine {
             world.advance_to(now);
             return result;
         }
-        let mut other = World::empty(
-            world.now,
-            world.seed,
-            world.params.clone(),
-            &world.account,
-            &request.region,
-        );
+        let mut other = World::empty(world.now, world.seed, world.params.clone(), &world.account, &request.region);
         services::perform(&mut other, request, request_id)
     }
 
-    fn finish(
-        &mut self,
-        request: &Request,
-        mut record: CallRecord,
-        result: Result<Reply, ApiError>,
-    ) -> Outcome {
+    fn finish(&mut self, request: &Request, mut record: CallRecord, result: Result<Reply, ApiError>) -> Outcome {
         record.effective = result.is_ok() && !request.reads();
         let request_id = record.request_id.clone();
         let reply = result.unwrap_or_else(|error| request.refuse(&error, &request_id));
@@ -269,11 +215,7 @@ fn scope(authorization: &str) -> Option<(&str, &str, &str)> {
 /// Reads the body by protocol and the operation's name out of it.
 fn read_body(incoming: &Incoming<'_>, record: &mut CallRecord) -> (Body, Option<String>) {
     if let Some(target) = incoming.target {
-        let text: &[u8] = if incoming.body.is_empty() {
-            b"{}"
-        } else {
-            incoming.body
-        };
+        let text: &[u8] = if incoming.body.is_empty() { b"{}" } else { incoming.body };
         let value: serde_json::Value = match serde_json::from_slice(text) {
             Ok(value) => value,
             Err(_) => return (Body::Json(serde_json::Value::Null), None),
@@ -282,9 +224,7 @@ fn read_body(incoming: &Incoming<'_>, record: &mut CallRecord) -> (Body, Option<
         let operation = target.rsplit('.').next().map(str::to_owned);
         return (Body::Json(value), operation);
     }
-    let parsed = std::str::from_utf8(incoming.body)
-        .ok()
-        .and_then(Node::parse);
+    let parsed = std::str::from_utf8(incoming.body).ok().and_then(Node::parse);
     let Some((node, pairs)) = parsed else {
         return (Body::Form(Node::default()), None);
     };
@@ -295,18 +235,9 @@ fn read_body(incoming: &Incoming<'_>, record: &mut CallRecord) -> (Body, Option<
 
 fn malformed(service: &str) -> ApiError {
     match service {
-        "ecr" => ApiError::bad(
-            "SerializationException",
-            "The request body could not be read.",
-        ),
-        "ec2" => ApiError::bad(
-            "MissingAction",
-            "The request must contain the parameter Action",
-        ),
-        _ => ApiError::bad(
-            "MissingAction",
-            "One or more required parameters in request are missing: Action",
-        ),
+        "ecr" => ApiError::bad("SerializationException", "The request body could not be read."),
+        "ec2" => ApiError::bad("MissingAction", "The request must contain the parameter Action"),
+        _ => ApiError::bad("MissingAction", "One or more required parameters in request are missing: Action"),
     }
 }
 
@@ -314,14 +245,7 @@ fn malformed(service: &str) -> ApiError {
 fn expired(service: &str) -> ApiError {
     match service {
         "ec2" => ApiError::bad("RequestExpired", "Request has expired."),
-        "ecr" => ApiError::bad(
-            "ExpiredTokenException",
-            "The security token included in the request is expired",
-        ),
-        _ => ApiError::new(
-            403,
-            "ExpiredToken",
-            "The security token included in the request is expired",
-        ),
+        "ecr" => ApiError::bad("ExpiredTokenException", "The security token included in the request is expired"),
+        _ => ApiError::new(403, "ExpiredToken", "The security token included in the request is expired"),
     }
 }

@@ -67,11 +67,7 @@ impl Fault {
     }
 
     fn matches(&self, service: &str, operation: &str) -> bool {
-        let own = if self.service == "elbv2" {
-            "elasticloadbalancing"
-        } else {
-            &self.service
-        };
+        let own = if self.service == "elbv2" { "elasticloadbalancing" } else { &self.service };
         (own == "*" || own == service) && (self.operation == "*" || self.operation == operation)
     }
 }
@@ -98,18 +94,13 @@ impl Faults {
 
     /// Oldest age a stale rule may ask for, milliseconds.
     pub(crate) fn stale_age(&self) -> Option<i64> {
-        self.rows
-            .iter()
-            .filter(|(f, _, _)| f.kind == FaultKind::Stale)
-            .map(|(f, _, _)| f.seconds * 1000)
-            .max()
+        self.rows.iter().filter(|(f, _, _)| f.kind == FaultKind::Stale).map(|(f, _, _)| f.seconds * 1000).max()
     }
 
     /// The first rule that hits this call.
     pub(crate) fn draw(&mut self, service: &str, operation: &str, reads: bool) -> Option<Fault> {
         for (fault, seen, hit) in &mut self.rows {
-            let fits =
-                fault.matches(service, operation) && (reads || fault.kind != FaultKind::Stale);
+            let fits = fault.matches(service, operation) && (reads || fault.kind != FaultKind::Stale);
             if !fits || fault.count.is_some_and(|count| *hit >= count) {
                 continue;
             }
@@ -136,16 +127,8 @@ pub(crate) fn throttled(service: &str) -> ApiError {
 pub(crate) fn broken(service: &str) -> ApiError {
     match service {
         "ec2" => ApiError::new(500, "InternalError", "An internal error has occurred"),
-        "ecr" => ApiError::new(
-            500,
-            "ServerException",
-            "Service encountered an internal error.",
-        ),
-        _ => ApiError::new(
-            500,
-            "InternalFailure",
-            "The request processing has failed because of an unknown error, exception or failure.",
-        ),
+        "ecr" => ApiError::new(500, "ServerException", "Service encountered an internal error."),
+        _ => ApiError::new(500, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure."),
     }
 }
 
@@ -155,11 +138,7 @@ pub(crate) fn denied(service: &str, operation: &str, principal: &str) -> ApiErro
         "User: {principal} is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action"
     );
     match service {
-        "ec2" => ApiError::new(
-            403,
-            "UnauthorizedOperation",
-            format!("You are not authorized to perform this operation. {text}"),
-        ),
+        "ec2" => ApiError::new(403, "UnauthorizedOperation", format!("You are not authorized to perform this operation. {text}")),
         "ecr" => ApiError::bad("AccessDeniedException", text),
         _ => ApiError::new(403, "AccessDenied", text),
     }

@@ -41,22 +41,14 @@ impl Handle {
     /// Calls with a sequence number above `seq`, oldest first.
     pub fn calls_since(&self, seq: u64) -> Vec<CallRecord> {
         let engine = self.lock();
-        engine
-            .calls
-            .iter()
-            .filter(|c| c.seq > seq)
-            .cloned()
-            .collect()
+        engine.calls.iter().filter(|c| c.seq > seq).cloned().collect()
     }
 
     /// Pushes an image and returns its digest; an existing tag moves to it.
     pub fn put_image(&self, repository: &str, image: &ImageSeed) -> Result<String> {
         let mut engine = self.lock();
         let now = engine.world.now;
-        engine
-            .world
-            .push_image(repository, image, now)
-            .map_err(|e| anyhow!(e))
+        engine.world.push_image(repository, image, now).map_err(|e| anyhow!(e))
     }
 
     /// Adds a fault rule.
@@ -78,9 +70,7 @@ impl Handle {
         let mut engine = self.lock();
         let group = known(&engine.world, instance)?;
         let text = "Server.InternalError: Internal error on launch";
-        engine
-            .world
-            .ec2_terminate(instance, "Server.InternalError", text);
+        engine.world.ec2_terminate(instance, "Server.InternalError", text);
         engine.world.poke_targets(instance);
         let now = engine.world.now;
         engine.world.wake_group(&group, now);
@@ -132,15 +122,9 @@ impl Handle {
     pub fn redis(&self, group: &str, state: &str) -> Result<()> {
         let mut engine = self.lock();
         if !matches!(state, "available" | "failover" | "modifying") {
-            return Err(anyhow!(
-                "state: {state:?} is none of available, failover, modifying"
-            ));
+            return Err(anyhow!("state: {state:?} is none of available, failover, modifying"));
         }
-        let row = engine
-            .world
-            .redis
-            .get_mut(group)
-            .with_context(|| format!("group: {group:?} does not exist"))?;
+        let row = engine.world.redis.get_mut(group).with_context(|| format!("group: {group:?} does not exist"))?;
         state.clone_into(row);
         Ok(())
     }
@@ -167,9 +151,5 @@ impl Handle {
 }
 
 fn known(world: &World, instance: &str) -> Result<String> {
-    world
-        .instances
-        .get(instance)
-        .map(|i| i.group.clone())
-        .with_context(|| format!("instance: {instance:?} does not exist"))
+    world.instances.get(instance).map(|i| i.group.clone()).with_context(|| format!("instance: {instance:?} does not exist"))
 }

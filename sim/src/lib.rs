@@ -64,22 +64,14 @@ impl Sim {
     /// Builds the world, binds the port and serves until [`Running::stop`] or drop.
     pub async fn start(config: SimConfig) -> Result<Running> {
         let clock = clock::Clock::new(config.clock);
-        let world = world::World::build(config.seed, &config.world, clock.now())
-            .context("the seed is not a world")?;
+        let world = world::World::build(config.seed, &config.world, clock.now()).context("the seed is not a world")?;
         let handle = Handle(Arc::new(Mutex::new(engine::Engine::new(clock, world))));
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
         let addr = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let mut task = JoinSet::new();
         task.spawn(server::run(listener, handle.clone(), stopped));
-        Ok(Running {
-            addr,
-            handle,
-            stop,
-            task,
-        })
+        Ok(Running { addr, handle, stop, task })
     }
 }
 

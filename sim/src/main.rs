@@ -35,29 +35,14 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     let world = match &args.world {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            serde_json::from_str(&text)
-                .with_context(|| format!("{} is not a world", path.display()))?
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("{} is not a world", path.display()))?
         }
         None => Seed::target_stack(&StackNames::default()),
     };
     let start = args.start.unwrap_or_else(Timestamp::now);
-    let clock = if args.speed > 0.0 {
-        ClockMode::Running {
-            start,
-            speed: args.speed,
-        }
-    } else {
-        ClockMode::Manual { start }
-    };
-    let running = Sim::start(SimConfig {
-        listen: args.listen,
-        clock,
-        seed: args.seed,
-        world,
-    })
-    .await?;
+    let clock = if args.speed > 0.0 { ClockMode::Running { start, speed: args.speed } } else { ClockMode::Manual { start } };
+    let running = Sim::start(SimConfig { listen: args.listen, clock, seed: args.seed, world }).await?;
     println!("http://{}", running.addr);
     tokio::signal::ctrl_c().await?;
     running.stop().await;

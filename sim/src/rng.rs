@@ -55,10 +55,7 @@ pub(crate) fn hex(seed: u64, label: &str, key: &str, len: usize) -> String {
     let mut out = String::with_capacity(len + 16);
     let mut part = 0u32;
     while out.len() < len {
-        out.push_str(&format!(
-            "{:016x}",
-            hash(seed, label, &format!("{key}/{part}"))
-        ));
+        out.push_str(&format!("{:016x}", hash(seed, label, &format!("{key}/{part}"))));
         part += 1;
     }
     out.truncate(len);
@@ -68,14 +65,7 @@ pub(crate) fn hex(seed: u64, label: &str, key: &str, len: usize) -> String {
 /// Text in the form of a version 4 UUID.
 pub(crate) fn uuid(seed: u64, label: &str, key: &str) -> String {
     let h = hex(seed, label, key, 32);
-    format!(
-        "{}-{}-4{}-a{}-{}",
-        &h[0..8],
-        &h[8..12],
-        &h[13..16],
-        &h[17..20],
-        &h[20..32]
-    )
+    format!("{}-{}-4{}-a{}-{}", &h[0..8], &h[8..12], &h[13..16], &h[17..20], &h[20..32])
 }
 
 /// `sha256:<hex>` of the bytes, the way a registry names a manifest.

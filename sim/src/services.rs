@@ -45,9 +45,7 @@ pub(crate) enum Body {
 impl Request {
     /// Whether the operation only reads, by AWS's naming.
     pub(crate) fn reads(&self) -> bool {
-        ["Describe", "List", "Get", "BatchGet"]
-            .iter()
-            .any(|p| self.operation.starts_with(p))
+        ["Describe", "List", "Get", "BatchGet"].iter().any(|p| self.operation.starts_with(p))
     }
 
     /// Renders a refusal in this service's envelope.
@@ -61,36 +59,19 @@ impl Request {
 }
 
 /// Performs a request.
-pub(crate) fn perform(
-    world: &mut World,
-    request: &Request,
-    request_id: &str,
-) -> Result<Reply, ApiError> {
+pub(crate) fn perform(world: &mut World, request: &Request, request_id: &str) -> Result<Reply, ApiError> {
     let op = request.operation.as_str();
     match (&request.body, request.service.as_str()) {
-        (Body::Form(p), "autoscaling") => {
-            autoscaling::call(world, op, p).map(|f| query::ok("autoscaling", op, &f, request_id))
-        }
-        (Body::Form(p), "elasticloadbalancing") => {
-            elbv2::call(world, op, p).map(|f| query::ok("elasticloadbalancing", op, &f, request_id))
-        }
-        (Body::Form(p), "sts") => sts::call(world, op, p, &request.principal)
-            .map(|f| query::ok("sts", op, &f, request_id)),
-        (Body::Form(p), "ec2") => {
-            ec2::call(world, op, p, &request.principal).map(|f| ec2query::ok(op, &f, request_id))
-        }
+        (Body::Form(p), "autoscaling") => autoscaling::call(world, op, p).map(|f| query::ok("autoscaling", op, &f, request_id)),
+        (Body::Form(p), "elasticloadbalancing") => elbv2::call(world, op, p).map(|f| query::ok("elasticloadbalancing", op, &f, request_id)),
+        (Body::Form(p), "sts") => sts::call(world, op, p, &request.principal).map(|f| query::ok("sts", op, &f, request_id)),
+        (Body::Form(p), "ec2") => ec2::call(world, op, p, &request.principal).map(|f| ec2query::ok(op, &f, request_id)),
         (Body::Json(v), "ecr") => ecr::call(world, op, v).map(|v| json::ok(&v)),
-        (_, service) => Err(ApiError::bad(
-            "InvalidAction",
-            format!("The service {service} is not available at this endpoint."),
-        )),
+        (_, service) => Err(ApiError::bad("InvalidAction", format!("The service {service} is not available at this endpoint."))),
     }
 }
 
 /// `InvalidAction`, the query services' word for an operation they do not have.
 pub(crate) fn unknown(op: &str, version: &str) -> ApiError {
-    ApiError::bad(
-        "InvalidAction",
-        format!("Could not find operation {op} for version {version}"),
-    )
+    ApiError::bad("InvalidAction", format!("Could not find operation {op} for version {version}"))
 }

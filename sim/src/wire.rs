@@ -22,11 +22,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            status,
-        }
+        Self { code: code.to_owned(), message: message.into(), status }
     }
 
     /// HTTP 400 with this code.

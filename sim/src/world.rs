@@ -143,19 +143,14 @@ impl World {
     }
 
     pub(crate) fn wake_group(&mut self, name: &str, at: i64) {
-        self.agenda
-            .wake(at.max(self.now), Entity::Group(name.to_owned()));
+        self.agenda.wake(at.max(self.now), Entity::Group(name.to_owned()));
     }
 
     pub(crate) fn wake_instance(&mut self, id: &str, at: i64) {
-        self.agenda
-            .wake(at.max(self.now), Entity::Instance(id.to_owned()));
+        self.agenda.wake(at.max(self.now), Entity::Instance(id.to_owned()));
     }
 
     pub(crate) fn wake_target(&mut self, arn: &str, id: &str, at: i64) {
-        self.agenda.wake(
-            at.max(self.now),
-            Entity::Target(arn.to_owned(), id.to_owned()),
-        );
+        self.agenda.wake(at.max(self.now), Entity::Target(arn.to_owned(), id.to_owned()));
     }
 }

@@ -152,7 +152,9 @@ impl App {
     /// # Errors
     /// `NotFound` when it was used, replaced, or is older than [`SETUP_LINK_MS`].
     pub async fn setup_link(&self, link: &str) -> Result<Person, Problem> {
-        let gone = || Problem::NotFound("This link was used already, replaced by a newer one, or is over three days old. Ask an admin for a new one.".into());
+        let gone = || {
+            Problem::NotFound("This link was used already, replaced by a newer one, or is over three days old. Ask an admin for a new one.".into())
+        };
         let found = self.store.find_setup_link(&sha256_hex(link.as_bytes())).await?.ok_or_else(gone)?;
         if self.clocks.wall() >= found.expires_at {
             return Err(gone());

@@ -215,7 +215,12 @@ mod tests {
             .chain(["ecr:DescribeImages", "ecr:DescribeRepositories", "ec2:CreateLaunchTemplateVersion"])
             .chain(UNTRIED)
             .collect();
-        for action in crate::domain::iam::READS.iter().chain(&crate::domain::iam::REPOSITORY_READS).chain(&crate::domain::iam::GROUP_ACTS).chain(&crate::domain::iam::TEMPLATE_ACTS) {
+        for action in crate::domain::iam::READS
+            .iter()
+            .chain(&crate::domain::iam::REPOSITORY_READS)
+            .chain(&crate::domain::iam::GROUP_ACTS)
+            .chain(&crate::domain::iam::TEMPLATE_ACTS)
+        {
             assert!(listed.contains(action), "{action} is not tried");
         }
     }

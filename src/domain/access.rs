@@ -325,7 +325,9 @@ pub fn decide(actor: &Actor, act: &Act, on: &On<'_>, facts: &Facts) -> Result<Pe
     }
     // The whole trail is for those who see all of it.
     if matches!(act, Act::VerifyAudit) && actor.scopes().is_some() {
-        return Err(Problem::Forbidden("Recomputing the whole trail needs a role for every environment. Ask an admin, or use `fleetgate audit verify`.".into()));
+        return Err(Problem::Forbidden(
+            "Recomputing the whole trail needs a role for every environment. Ask an admin, or use `fleetgate audit verify`.".into(),
+        ));
     }
     let who = "An admin can grant it, under Admin, People.";
     if let Some(role) = role {

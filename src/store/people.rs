@@ -52,7 +52,10 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_person_by_id(&self, id: i64) -> Result<Option<Person>> {
-        Ok(sqlx::query_as("select id, name, password_hash, disabled_at, created_at from people where id = $1").bind(id).fetch_optional(self.reads()).await?)
+        Ok(sqlx::query_as("select id, name, password_hash, disabled_at, created_at from people where id = $1")
+            .bind(id)
+            .fetch_optional(self.reads())
+            .await?)
     }
 
     /// All, by name.

@@ -56,8 +56,7 @@ const ACTIONS: [(&str, &str); 9] = [
     ("request.refused", "Refused requests"),
 ];
 /// Results to filter by.
-const RESULTS: [(&str, &str); 5] =
-    [("done", "Done"), ("refused", "Refused"), ("failed", "Failed"), ("unknown", "Unknown"), ("intended", "Intended")];
+const RESULTS: [(&str, &str); 5] = [("done", "Done"), ("refused", "Refused"), ("failed", "Failed"), ("unknown", "Unknown"), ("intended", "Intended")];
 
 impl Search {
     fn filter(&self, visit: &Visit) -> Result<Filter, Problem> {
@@ -260,7 +259,13 @@ pub async fn show(visit: Visit, Path(seq): Path<i64>) -> Result<Response, ApiErr
     let same = Filter { target: Some(e.target.clone()), ..Filter::default() };
     let earlier = store.list_audit(&Filter { below: Some(seq), ..same.clone() }, 1).await?.pop();
     let later = store.page_audit(&same, seq, 1).await?.pop();
-    page(&ShowPage { frame: visit.frame(format!("Entry {seq}: {}", words::action(&e.action)), "audit").await?, fields: fields(&e), earlier, later, e })
+    page(&ShowPage {
+        frame: visit.frame(format!("Entry {seq}: {}", words::action(&e.action)), "audit").await?,
+        fields: fields(&e),
+        earlier,
+        later,
+        e,
+    })
 }
 
 #[cfg(test)]

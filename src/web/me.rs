@@ -58,7 +58,11 @@ impl Page {
         format!("{SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
     }
     fn themes(&self) -> [(&'static str, &'static str, bool); 3] {
-        [("", "As the system", self.frame.theme.is_empty()), ("light", "Light", self.frame.theme == "light"), ("dark", "Dark", self.frame.theme == "dark")]
+        [
+            ("", "As the system", self.frame.theme.is_empty()),
+            ("light", "Light", self.frame.theme == "light"),
+            ("dark", "Dark", self.frame.theme == "dark"),
+        ]
     }
 }
 
@@ -66,7 +70,8 @@ impl Page {
 fn browser(agent: &str) -> String {
     let find = |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, word)| *word);
     let name = find(&[("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl")]);
-    let system = find(&[("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux")]);
+    let system =
+        find(&[("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux")]);
     match (name, system) {
         (Some(n), Some(s)) => format!("{n} on {s}"),
         (Some(n), None) => n.to_owned(),
@@ -145,13 +150,8 @@ pub async fn update(visit: Visit, proof: Proof, State(site): State<Site>, reques
 
 fn themed(site: &Site, theme: &str) -> Response {
     let chosen = if ["light", "dark"].contains(&theme) { theme.to_owned() } else { String::new() };
-    let cookie = Cookie::build((THEME, chosen))
-        .path("/")
-        .http_only(true)
-        .secure(site.app.settings.secure_cookie)
-        .same_site(SameSite::Lax)
-        .permanent()
-        .build();
+    let cookie =
+        Cookie::build((THEME, chosen)).path("/").http_only(true).secure(site.app.settings.secure_cookie).same_site(SameSite::Lax).permanent().build();
     (CookieJar::new().add(cookie), go("/me")).into_response()
 }
 

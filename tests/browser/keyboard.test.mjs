@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { APP, browser, demo, visitor } from './lib.mjs';
 
 let world, chrome;
-before(async () => { world = await demo(); chrome = await browser(); });
+before(async () => { world = await demo({ speed: 150 }); chrome = await browser(); });
 after(async () => { await chrome?.close(); await world?.stop(); });
 
 /** What has focus: its role-like tag, its words, and whether a ring is drawn around it or what it covers. */

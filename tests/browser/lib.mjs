@@ -33,7 +33,7 @@ export async function demo({ speed = 60 } = {}) {
     /** The API with the demo's token, or with a person's session. */
     async api(method, where, body, headers = {}) {
       const r = await fetch(ready.url + where, { method, redirect: 'manual', body: body && JSON.stringify(body),
-        headers: { authorization: `Bearer ${ready.token}`, ...(body ? { 'content-type': 'application/json' } : {}), ...headers } });
+        headers: { ...(headers.cookie ? {} : { authorization: `Bearer ${ready.token}` }), ...(body ? { 'content-type': 'application/json' } : {}), ...headers } });
       const text = await r.text();
       return { status: r.status, body: text && r.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text, headers: r.headers };
     },

@@ -6,7 +6,7 @@ import { APP, browser, demo, signIn, visitor } from './lib.mjs';
 
 let world, chrome;
 before(async () => { chrome = await browser(); });
-beforeEach(async () => { world = await demo(); });
+beforeEach(async () => { world = await demo({ speed: 150 }); });
 afterEach(() => world?.stop());
 after(() => chrome?.close());
 

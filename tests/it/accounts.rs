@@ -223,7 +223,9 @@ async fn the_audit_pages_filter_show_and_recompute() {
     t.post(&dan, &format!("/api/v1/changes/{number}/cancel"), json!({"mode": "stop"})).await.expect(202);
     let entry = t.audit().await.into_iter().find(|e| e.change == Some(number)).unwrap();
     let shown = t.get(&ada, &format!("/audit/{}", entry.seq)).await.text;
-    for part in [entry.hash.as_str(), entry.previous.as_str(), entry.request.as_deref().unwrap(), "Before and after", "Later: Stopped, undid or withdrew"] {
+    for part in
+        [entry.hash.as_str(), entry.previous.as_str(), entry.request.as_deref().unwrap(), "Before and after", "Later: Stopped, undid or withdrew"]
+    {
         assert!(shown.contains(part), "{part} is missing: {shown}");
     }
     // Of production sam sees nothing, and the whole chain is not for him.

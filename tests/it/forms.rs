@@ -15,9 +15,11 @@ use crate::harness::{APP, Answer, As, PASSWORD, Setup, TestApp, admin};
 /// Sends a form as a browser does.
 pub(crate) async fn post(t: &TestApp, who: &As, path: &str, fields: &[(&str, &str)]) -> Answer {
     let body = serde_html_form::to_string(fields).unwrap();
-    let request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").header(header::ORIGIN, crate::harness::ORIGIN);
+    let request =
+        Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").header(header::ORIGIN, crate::harness::ORIGIN);
     // A signed-in caller's origin is sent by the harness.
-    let request = if matches!(who, As::Cookie(_)) { Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded") } else { request };
+    let request =
+        if matches!(who, As::Cookie(_)) { Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded") } else { request };
     t.send(who, request, Body::from(body)).await
 }
 
@@ -60,47 +62,257 @@ async fn every_form_says_what_is_wrong_and_keeps_what_was_typed() {
         kept,
     };
     let rows = vec![
-        Row { who: As::Nobody, ..row("/login", s("/login"), vec![("username", s("dan")), ("password", s("quite the wrong one"))], 401, "", "The name or the password is wrong", "dan") },
         Row {
             who: As::Nobody,
-            ..row("/setup/{link}", format!("/setup/{link}"), vec![("password", s("short")), ("again", s("short"))], 422, "password", "15 to 128 characters; it has 5", "vera")
+            ..row(
+                "/login",
+                s("/login"),
+                vec![("username", s("dan")), ("password", s("quite the wrong one"))],
+                401,
+                "",
+                "The name or the password is wrong",
+                "dan",
+            )
         },
         Row {
             who: As::Nobody,
-            ..row("/setup/{link}", format!("/setup/{link}"), vec![("password", s(PASSWORD)), ("again", s("another"))], 422, "again", "not the same", "vera")
+            ..row(
+                "/setup/{link}",
+                format!("/setup/{link}"),
+                vec![("password", s("short")), ("again", s("short"))],
+                422,
+                "password",
+                "15 to 128 characters; it has 5",
+                "vera",
+            )
         },
-        row("/me", s("/me"), vec![("act", s("password")), ("current", s("quite the wrong one")), ("password", s("a new and long password")), ("again", s("a new and long password"))], 422, "current", "is not your present password", "sid"),
-        row("/me", s("/me"), vec![("act", s("password")), ("current", s(PASSWORD)), ("password", s("sid-sid-sid-sid-sid")), ("again", s("sid-sid-sid-sid-sid"))], 422, "password", "little more than your name", "sid"),
-        row("/apps/new", s("/apps/new"), vec![("name", s("No Slug")), ("repository", s("Also:Bad"))], 422, "repository", "must be an ECR repository name", "No Slug"),
-        row("/apps/new", s("/apps/new"), vec![("name", s("new")), ("repository", s("stateless-app"))], 422, "name", "is the address of a page here", "stateless-app"),
-        row("/apps/new", s("/apps/new"), vec![("name", s(APP)), ("repository", s("stateless-app"))], 409, "", "There is an application named", "stateless-app"),
-        row("/apps/{app}/adopt", format!("/apps/{APP}/adopt"), vec![("act", s("look")), ("region", s("Mars!")), ("role_arn", s("not-an-arn"))], 422, "role_arn", "must be the ARN of a role", "Mars!"),
+        Row {
+            who: As::Nobody,
+            ..row(
+                "/setup/{link}",
+                format!("/setup/{link}"),
+                vec![("password", s(PASSWORD)), ("again", s("another"))],
+                422,
+                "again",
+                "not the same",
+                "vera",
+            )
+        },
+        row(
+            "/me",
+            s("/me"),
+            vec![
+                ("act", s("password")),
+                ("current", s("quite the wrong one")),
+                ("password", s("a new and long password")),
+                ("again", s("a new and long password")),
+            ],
+            422,
+            "current",
+            "is not your present password",
+            "sid",
+        ),
+        row(
+            "/me",
+            s("/me"),
+            vec![("act", s("password")), ("current", s(PASSWORD)), ("password", s("sid-sid-sid-sid-sid")), ("again", s("sid-sid-sid-sid-sid"))],
+            422,
+            "password",
+            "little more than your name",
+            "sid",
+        ),
+        row(
+            "/apps/new",
+            s("/apps/new"),
+            vec![("name", s("No Slug")), ("repository", s("Also:Bad"))],
+            422,
+            "repository",
+            "must be an ECR repository name",
+            "No Slug",
+        ),
+        row(
+            "/apps/new",
+            s("/apps/new"),
+            vec![("name", s("new")), ("repository", s("stateless-app"))],
+            422,
+            "name",
+            "is the address of a page here",
+            "stateless-app",
+        ),
+        row(
+            "/apps/new",
+            s("/apps/new"),
+            vec![("name", s(APP)), ("repository", s("stateless-app"))],
+            409,
+            "",
+            "There is an application named",
+            "stateless-app",
+        ),
         row(
             "/apps/{app}/adopt",
             format!("/apps/{APP}/adopt"),
-            vec![("act", s("adopt")), ("region", t.names.region.clone()), ("asg", t.names.staging.clone()), ("name", s("images")), ("max_ceiling", s("many")), ("min_floor", s("1")), ("approvals", s("1")), ("bake_seconds", s("60"))],
+            vec![("act", s("look")), ("region", s("Mars!")), ("role_arn", s("not-an-arn"))],
+            422,
+            "role_arn",
+            "must be the ARN of a role",
+            "Mars!",
+        ),
+        row(
+            "/apps/{app}/adopt",
+            format!("/apps/{APP}/adopt"),
+            vec![
+                ("act", s("adopt")),
+                ("region", t.names.region.clone()),
+                ("asg", t.names.staging.clone()),
+                ("name", s("images")),
+                ("max_ceiling", s("many")),
+                ("min_floor", s("1")),
+                ("approvals", s("1")),
+                ("bake_seconds", s("60")),
+            ],
             422,
             "policy.max_ceiling",
             "must be a whole number, not `many`",
             "images",
         ),
-        row("/apps/{app}/images", format!("/apps/{APP}/images"), vec![("tag", s("nope")), ("notes", s("My notes"))], 422, "tag", "no image tagged `nope`", "My notes"),
-        row("/apps/{app}/{env}/deploy", format!("{staging}/deploy"), vec![("image", s("release:1")), ("bake_seconds", s("soon")), ("reason", s("Because"))], 422, "strategy.bake_seconds", "must be a whole number, not `soon`", "Because"),
-        row("/apps/{app}/{env}/deploy", format!("{staging}/deploy"), vec![("image", s("other")), ("tag", s("")), ("reason", s("Because"))], 422, "tag", "write the tag that you pushed", "Because"),
-        row("/apps/{app}/{env}/rollback", format!("{staging}/rollback"), vec![("release", s("999")), ("reason", s("Because"))], 422, "release", "There is no release v999 that was good here", "Because"),
-        row("/apps/{app}/{env}/capacity", format!("{staging}/capacity"), vec![("min", s("1")), ("desired", s("1.5")), ("max", s("4")), ("base_min", s("1")), ("base_desired", s("2")), ("base_max", s("4")), ("reason", s("Because")), ("act", s("apply"))], 422, "desired", "whole number", "Because"),
+        row(
+            "/apps/{app}/images",
+            format!("/apps/{APP}/images"),
+            vec![("tag", s("nope")), ("notes", s("My notes"))],
+            422,
+            "tag",
+            "no image tagged `nope`",
+            "My notes",
+        ),
+        row(
+            "/apps/{app}/{env}/deploy",
+            format!("{staging}/deploy"),
+            vec![("image", s("release:1")), ("bake_seconds", s("soon")), ("reason", s("Because"))],
+            422,
+            "strategy.bake_seconds",
+            "must be a whole number, not `soon`",
+            "Because",
+        ),
+        row(
+            "/apps/{app}/{env}/deploy",
+            format!("{staging}/deploy"),
+            vec![("image", s("other")), ("tag", s("")), ("reason", s("Because"))],
+            422,
+            "tag",
+            "write the tag that you pushed",
+            "Because",
+        ),
+        row(
+            "/apps/{app}/{env}/rollback",
+            format!("{staging}/rollback"),
+            vec![("release", s("999")), ("reason", s("Because"))],
+            422,
+            "release",
+            "There is no release v999 that was good here",
+            "Because",
+        ),
+        row(
+            "/apps/{app}/{env}/capacity",
+            format!("{staging}/capacity"),
+            vec![
+                ("min", s("1")),
+                ("desired", s("1.5")),
+                ("max", s("4")),
+                ("base_min", s("1")),
+                ("base_desired", s("2")),
+                ("base_max", s("4")),
+                ("reason", s("Because")),
+                ("act", s("apply")),
+            ],
+            422,
+            "desired",
+            "whole number",
+            "Because",
+        ),
         row("/apps/{app}/{env}/pin", format!("{staging}/pin"), vec![("reason", long.clone())], 422, "reason", "at most 1000 characters", "xxxxxxxx"),
-        row("/apps/{app}/{env}/replace", format!("{staging}/replace"), vec![("reason", long.clone())], 422, "reason", "at most 1000 characters", "xxxxxxxx"),
-        row("/apps/{app}/{env}/terminate", format!("{staging}/terminate"), vec![("instance", s("")), ("reason", s("Because"))], 422, "instance", "choose an instance", "Because"),
+        row(
+            "/apps/{app}/{env}/replace",
+            format!("{staging}/replace"),
+            vec![("reason", long.clone())],
+            422,
+            "reason",
+            "at most 1000 characters",
+            "xxxxxxxx",
+        ),
+        row(
+            "/apps/{app}/{env}/terminate",
+            format!("{staging}/terminate"),
+            vec![("instance", s("")), ("reason", s("Because"))],
+            422,
+            "instance",
+            "choose an instance",
+            "Because",
+        ),
         row("/approvals/{number}", format!("/approvals/{waiting}"), vec![("decision", s("reject")), ("comment", s(""))], 422, "comment", "", ""),
-        row("/approvals/{number}", format!("/approvals/{waiting}"), vec![("decision", s("approve")), ("plan_hash", s("of another plan")), ("comment", s("Fine by me"))], 409, "", "no longer the one that you saw", "Fine by me"),
-        row("/deployments/{number}/cancel", format!("/deployments/{waiting}/cancel"), vec![("mode", s("stop")), ("reason", long.clone())], 422, "reason", "at most 1000 characters", "xxxxxxxx"),
+        row(
+            "/approvals/{number}",
+            format!("/approvals/{waiting}"),
+            vec![("decision", s("approve")), ("plan_hash", s("of another plan")), ("comment", s("Fine by me"))],
+            409,
+            "",
+            "no longer the one that you saw",
+            "Fine by me",
+        ),
+        row(
+            "/deployments/{number}/cancel",
+            format!("/deployments/{waiting}/cancel"),
+            vec![("mode", s("stop")), ("reason", long.clone())],
+            422,
+            "reason",
+            "at most 1000 characters",
+            "xxxxxxxx",
+        ),
         row("/deployments/{number}/force-close", format!("/deployments/{waiting}/force-close"), vec![("reason", s(""))], 422, "reason", "", ""),
-        row("/admin/people", s("/admin/people"), vec![("name", s("dan")), ("role", s("viewer")), ("scope", s("*"))], 422, "name", "there is a person named dan already", "dan"),
-        row("/admin/people", s("/admin/people"), vec![("name", s("nora")), ("role", s("emperor")), ("scope", s("*"))], 422, "role", "is no role", "nora"),
-        row("/admin/people/{name}", s("/admin/people/dan"), vec![("act", s("grant")), ("role", s("viewer")), ("scope", s("no/where"))], 422, "scope", "there is no environment `no/where`", "dan"),
-        row("/admin/tokens", s("/admin/tokens"), vec![("act", s("create")), ("name", s("ci")), ("days", s("forever"))], 422, "days", "must be 1 to 366 days", "forever"),
-        row("/admin/tokens", s("/admin/tokens"), vec![("act", s("create")), ("name", s("ci")), ("days", s("30"))], 422, "env", "name at least one environment", "30"),
+        row(
+            "/admin/people",
+            s("/admin/people"),
+            vec![("name", s("dan")), ("role", s("viewer")), ("scope", s("*"))],
+            422,
+            "name",
+            "there is a person named dan already",
+            "dan",
+        ),
+        row(
+            "/admin/people",
+            s("/admin/people"),
+            vec![("name", s("nora")), ("role", s("emperor")), ("scope", s("*"))],
+            422,
+            "role",
+            "is no role",
+            "nora",
+        ),
+        row(
+            "/admin/people/{name}",
+            s("/admin/people/dan"),
+            vec![("act", s("grant")), ("role", s("viewer")), ("scope", s("no/where"))],
+            422,
+            "scope",
+            "there is no environment `no/where`",
+            "dan",
+        ),
+        row(
+            "/admin/tokens",
+            s("/admin/tokens"),
+            vec![("act", s("create")), ("name", s("ci")), ("days", s("forever"))],
+            422,
+            "days",
+            "must be 1 to 366 days",
+            "forever",
+        ),
+        row(
+            "/admin/tokens",
+            s("/admin/tokens"),
+            vec![("act", s("create")), ("name", s("ci")), ("days", s("30"))],
+            422,
+            "env",
+            "name at least one environment",
+            "30",
+        ),
     ];
     // Without anything that could be wrong: `/logout` has no field, `/audit/verify` neither.
     let without: BTreeSet<&str> = ["/logout", "/audit/verify"].into();
@@ -229,7 +441,13 @@ async fn no_page_makes_an_aws_call() {
     let calls = t.calls().len();
     let mut looked = 0;
     for r in ROUTES.iter().filter(|r| r.method == "GET" && r.path != "/live" && !r.path.ends_with("/events")) {
-        let path = r.path.replace("{app}", APP).replace("{env}", "production").replace("{number}", &number.to_string()).replace("{seq}", "3").replace("{name}", "dan");
+        let path = r
+            .path
+            .replace("{app}", APP)
+            .replace("{env}", "production")
+            .replace("{number}", &number.to_string())
+            .replace("{seq}", "3")
+            .replace("{name}", "dan");
         let answer = t.get(&sid, &path).await;
         assert!(answer.status.is_success() || path.contains("/setup/"), "{path}: {} {}", answer.status, answer.text);
         assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store", "{path}");

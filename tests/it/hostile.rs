@@ -386,10 +386,7 @@ async fn a_link_leads_to_the_same_lock_and_an_older_process_knows_it_is_over() {
     assert!(refused.to_string().contains("another Fleetgate works on this database"), "{refused}");
     let _newer = open().await.unwrap().take_over(None).await.unwrap();
     assert!(t.app.store.is_superseded().await.unwrap());
-    assert!(
-        t.app.add_person(&Actor::host("test"), "late", &Default::default()).await.is_err(),
-        "an older process writes no more"
-    );
+    assert!(t.app.add_person(&Actor::host("test"), "late", &Default::default()).await.is_err(), "an older process writes no more");
     let ready = t.get(&As::Nobody, "/readyz").await;
     assert_eq!((ready.status.as_u16(), ready.body), (503, Value::Null));
 }

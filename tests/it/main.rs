@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod adopt;
 mod approvals;
 mod architecture;
 mod bad_input;
@@ -13,3 +14,4 @@ mod harness;
 mod hostile;
 mod images;
 mod story;
+mod templates;

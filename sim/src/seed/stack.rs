@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    GroupSeed, ImageSeed, RepositorySeed, RoleSeed, Seed, Subnet, TargetGroupSeed, TemplateSeed,
-    VersionSeed,
-};
+use super::{GroupSeed, ImageSeed, RepositorySeed, RoleSeed, Seed, Subnet, TargetGroupSeed, TemplateSeed, VersionSeed};
 use crate::rng;
 
 /// Names of the target stack's parts. Each group carries the image tag its first template version runs.
@@ -97,22 +94,11 @@ impl StackNames {
     pub fn random(seed: u64) -> Self {
         let word = |label: &str| {
             let h = rng::hash(seed, "stack", label);
-            let parts = [
-                "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron",
-            ];
-            format!(
-                "{}-{}",
-                parts[(h % 8) as usize],
-                rng::hex(seed, "stack", label, 6)
-            )
+            let parts = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron"];
+            format!("{}-{}", parts[(h % 8) as usize], rng::hex(seed, "stack", label, 6))
         };
-        let account = format!(
-            "{:012}",
-            100_000_000_000 + rng::hash(seed, "stack", "account") % 900_000_000_000
-        );
-        let tags: Vec<String> = (0..4)
-            .map(|n| format!("r{}", rng::hex(seed, "tag", &n.to_string(), 5)))
-            .collect();
+        let account = format!("{:012}", 100_000_000_000 + rng::hash(seed, "stack", "account") % 900_000_000_000);
+        let tags: Vec<String> = (0..4).map(|n| format!("r{}", rng::hex(seed, "tag", &n.to_string(), 5))).collect();
         let regions = ["ap-south-1", "eu-west-1", "us-east-2", "eu-central-1"];
         Self {
             account,
@@ -142,8 +128,7 @@ impl StackNames {
 
     /// User data of aws-reference 12.1 with this image behind the registry host.
     pub fn user_data(&self, image: &str) -> String {
-        let (region, account, redis, bucket) =
-            (&self.region, &self.account, &self.redis, &self.bucket);
+        let (region, account, redis, bucket) = (&self.region, &self.account, &self.redis, &self.bucket);
         format!(
             r#"#!/bin/bash
 set -euo pipefail
@@ -167,8 +152,7 @@ impl Seed {
     /// The target stack of aws-reference section 12: production, a smaller staging copy, and one group still on
     /// `$Latest` with a moving tag.
     pub fn target_stack(n: &StackNames) -> Self {
-        let pinned =
-            |tag: &str| n.user_data(&format!("{r}@{{{{digest:{r}:{tag}}}}}", r = n.repository));
+        let pinned = |tag: &str| n.user_data(&format!("{r}@{{{{digest:{r}:{tag}}}}}", r = n.repository));
         let moving = n.user_data(&format!("{}:{}", n.repository, n.moving_tag));
         let template = |name: &str, user_data: String| TemplateSeed {
             name: name.to_owned(),
@@ -186,20 +170,17 @@ impl Seed {
             load_balancer: Some(n.load_balancer.clone()),
             ..TargetGroupSeed::default()
         };
-        let group =
-            |name: &str, template: &str, version: &str, sizes: (i64, i64, i64), targets: &str| {
-                GroupSeed {
-                    name: name.to_owned(),
-                    template: Some(template.to_owned()),
-                    version: version.to_owned(),
-                    min: sizes.0,
-                    desired: sizes.1,
-                    max: sizes.2,
-                    warmup: Some(60),
-                    target_groups: vec![targets.to_owned()],
-                    ..GroupSeed::default()
-                }
-            };
+        let group = |name: &str, template: &str, version: &str, sizes: (i64, i64, i64), targets: &str| GroupSeed {
+            name: name.to_owned(),
+            template: Some(template.to_owned()),
+            version: version.to_owned(),
+            min: sizes.0,
+            desired: sizes.1,
+            max: sizes.2,
+            warmup: Some(60),
+            target_groups: vec![targets.to_owned()],
+            ..GroupSeed::default()
+        };
         let image = |(at, tag): (usize, &String)| ImageSeed {
             tag: tag.clone(),
             behaviour: if at == 2 { "unhealthy" } else { "ok" }.into(),
@@ -207,19 +188,13 @@ impl Seed {
         };
         let newest = n.tags.last().cloned().unwrap_or_default();
         let region = &n.region;
-        let subnet = |zone: &str| Subnet {
-            id: format!("subnet-0{}", rng::hex(1, &n.account, zone, 16)),
-            zone: format!("{region}{zone}"),
-        };
+        let subnet = |zone: &str| Subnet { id: format!("subnet-0{}", rng::hex(1, &n.account, zone, 16)), zone: format!("{region}{zone}") };
         Self {
             account: n.account.clone(),
             region: n.region.clone(),
             vpc: format!("vpc-0{}", rng::hex(1, &n.account, "vpc", 16)),
             subnets: vec![subnet("a"), subnet("b")],
-            roles: vec![RoleSeed {
-                arn: format!("arn:aws:iam::{}:role/{}", n.account, n.role),
-                external_id: Some(n.external_id.clone()),
-            }],
+            roles: vec![RoleSeed { arn: format!("arn:aws:iam::{}:role/{}", n.account, n.role), external_id: Some(n.external_id.clone()) }],
             repositories: vec![RepositorySeed {
                 name: n.repository.clone(),
                 images: n.tags.iter().enumerate().map(image).collect(),
@@ -230,33 +205,11 @@ impl Seed {
                 template(&n.staging_template, pinned(&n.staging_tag)),
                 template(&n.legacy_template, moving),
             ],
-            target_groups: vec![
-                targets(&n.production_targets, n.production_drain),
-                targets(&n.staging_targets, 30),
-                targets(&n.legacy_targets, 30),
-            ],
+            target_groups: vec![targets(&n.production_targets, n.production_drain), targets(&n.staging_targets, 30), targets(&n.legacy_targets, 30)],
             groups: vec![
-                group(
-                    &n.production,
-                    &n.production_template,
-                    "1",
-                    (2, 2, 10),
-                    &n.production_targets,
-                ),
-                group(
-                    &n.staging,
-                    &n.staging_template,
-                    "1",
-                    (1, 2, 4),
-                    &n.staging_targets,
-                ),
-                group(
-                    &n.legacy,
-                    &n.legacy_template,
-                    "$Latest",
-                    (1, 1, 3),
-                    &n.legacy_targets,
-                ),
+                group(&n.production, &n.production_template, "1", (2, 2, 10), &n.production_targets),
+                group(&n.staging, &n.staging_template, "1", (1, 2, 4), &n.staging_targets),
+                group(&n.legacy, &n.legacy_template, "$Latest", (1, 1, 3), &n.legacy_targets),
             ],
             redis: vec![n.redis.clone()],
             buckets: vec![n.bucket.clone()],

@@ -11,28 +11,13 @@ pub(crate) fn ok(action: &str, fields: &xml::Fields, request_id: &str) -> Reply 
     );
     fields.render(&mut body);
     body.push_str(&format!("</{action}Response>"));
-    Reply {
-        status: 200,
-        content_type: "text/xml;charset=UTF-8",
-        body,
-        error: None,
-    }
+    Reply { status: 200, content_type: "text/xml;charset=UTF-8", body, error: None }
 }
 
 /// A refusal.
 pub(crate) fn error(error: &ApiError, request_id: &str) -> Reply {
-    let mut body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{}</Code><Message>",
-        error.code
-    );
+    let mut body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{}</Code><Message>", error.code);
     xml::escape(&mut body, &error.message);
-    body.push_str(&format!(
-        "</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
-    ));
-    Reply {
-        status: error.status,
-        content_type: "text/xml;charset=UTF-8",
-        body,
-        error: Some(error.code.clone()),
-    }
+    body.push_str(&format!("</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"));
+    Reply { status: error.status, content_type: "text/xml;charset=UTF-8", body, error: Some(error.code.clone()) }
 }

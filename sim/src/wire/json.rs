@@ -10,21 +10,11 @@ const TYPE: &str = "application/x-amz-json-1.1";
 
 /// A successful answer.
 pub(crate) fn ok(value: &Value) -> Reply {
-    Reply {
-        status: 200,
-        content_type: TYPE,
-        body: value.to_string(),
-        error: None,
-    }
+    Reply { status: 200, content_type: TYPE, body: value.to_string(), error: None }
 }
 
 /// A refusal.
 pub(crate) fn error(error: &ApiError) -> Reply {
     let body = json!({"__type": error.code, "message": error.message}).to_string();
-    Reply {
-        status: error.status,
-        content_type: TYPE,
-        body,
-        error: Some(error.code.clone()),
-    }
+    Reply { status: error.status, content_type: TYPE, body, error: Some(error.code.clone()) }
 }

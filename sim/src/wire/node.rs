@@ -50,11 +50,7 @@ impl Node {
 
     /// Kids with numeric names, in numeric order: ec2's flattened lists.
     pub(crate) fn numbered(&self) -> Vec<&Node> {
-        let mut rows: Vec<(u64, &Node)> = self
-            .kids
-            .iter()
-            .filter_map(|(k, v)| k.parse().ok().map(|n: u64| (n, v)))
-            .collect();
+        let mut rows: Vec<(u64, &Node)> = self.kids.iter().filter_map(|(k, v)| k.parse().ok().map(|n: u64| (n, v))).collect();
         rows.sort_by_key(|(n, _)| *n);
         rows.into_iter().map(|(_, v)| v).collect()
     }
@@ -69,9 +65,6 @@ impl Node {
 
     /// The texts of a list member.
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
-        self.list(name)
-            .into_iter()
-            .filter_map(|n| n.value.clone())
-            .collect()
+        self.list(name).into_iter().filter_map(|n| n.value.clone()).collect()
     }
 }

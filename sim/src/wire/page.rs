@@ -5,11 +5,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// Slices one page out of `rows`; `None` when the token is not ours.
-pub(crate) fn page<T>(
-    rows: Vec<T>,
-    token: Option<&str>,
-    size: usize,
-) -> Option<(Vec<T>, Option<String>)> {
+pub(crate) fn page<T>(rows: Vec<T>, token: Option<&str>, size: usize) -> Option<(Vec<T>, Option<String>)> {
     let offset = match token {
         None => 0,
         Some(token) => {

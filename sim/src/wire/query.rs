@@ -15,42 +15,17 @@ fn namespace(service: &str) -> &'static str {
 
 /// A successful answer.
 pub(crate) fn ok(service: &str, action: &str, fields: &xml::Fields, request_id: &str) -> Reply {
-    let mut body = format!(
-        "<{action}Response xmlns=\"{}\"><{action}Result>",
-        namespace(service)
-    );
+    let mut body = format!("<{action}Response xmlns=\"{}\"><{action}Result>", namespace(service));
     fields.render(&mut body);
-    body.push_str(&format!(
-        "</{action}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
-    ));
-    Reply {
-        status: 200,
-        content_type: "text/xml",
-        body,
-        error: None,
-    }
+    body.push_str(&format!("</{action}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"));
+    Reply { status: 200, content_type: "text/xml", body, error: None }
 }
 
 /// A refusal.
 pub(crate) fn error(service: &str, error: &ApiError, request_id: &str) -> Reply {
-    let side = if error.status >= 500 {
-        "Receiver"
-    } else {
-        "Sender"
-    };
-    let mut body = format!(
-        "<ErrorResponse xmlns=\"{}\"><Error><Type>{side}</Type><Code>{}</Code><Message>",
-        namespace(service),
-        error.code
-    );
+    let side = if error.status >= 500 { "Receiver" } else { "Sender" };
+    let mut body = format!("<ErrorResponse xmlns=\"{}\"><Error><Type>{side}</Type><Code>{}</Code><Message>", namespace(service), error.code);
     xml::escape(&mut body, &error.message);
-    body.push_str(&format!(
-        "</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-    ));
-    Reply {
-        status: error.status,
-        content_type: "text/xml",
-        body,
-        error: Some(error.code.clone()),
-    }
+    body.push_str(&format!("</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"));
+    Reply { status: error.status, content_type: "text/xml", body, error: Some(error.code.clone()) }
 }

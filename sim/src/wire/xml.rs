@@ -28,11 +28,7 @@ impl Fields {
         self
     }
 
-    pub(crate) fn opt(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        value: Option<impl Into<Xml>>,
-    ) -> Self {
+    pub(crate) fn opt(self, name: impl Into<Cow<'static, str>>, value: Option<impl Into<Xml>>) -> Self {
         match value {
             Some(value) => self.set(name, value),
             None => self,
@@ -40,27 +36,13 @@ impl Fields {
     }
 
     /// A list of `<member>` elements, written even when empty.
-    pub(crate) fn members<T: Into<Xml>>(
-        self,
-        name: &'static str,
-        rows: impl IntoIterator<Item = T>,
-    ) -> Self {
-        self.set(
-            name,
-            Xml::List(rows.into_iter().map(Into::into).collect(), "member"),
-        )
+    pub(crate) fn members<T: Into<Xml>>(self, name: &'static str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), "member"))
     }
 
     /// A list of `<item>` elements (ec2).
-    pub(crate) fn items<T: Into<Xml>>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        rows: impl IntoIterator<Item = T>,
-    ) -> Self {
-        self.set(
-            name,
-            Xml::List(rows.into_iter().map(Into::into).collect(), "item"),
-        )
+    pub(crate) fn items<T: Into<Xml>>(self, name: impl Into<Cow<'static, str>>, rows: impl IntoIterator<Item = T>) -> Self {
+        self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), "item"))
     }
 
     /// The members, written one after the other.

@@ -38,11 +38,7 @@ impl Instance {
     /// Decoded user data.
     pub(crate) fn user_data(&self) -> String {
         let raw = self.data.text("UserData").unwrap_or_default();
-        STANDARD
-            .decode(raw.trim())
-            .ok()
-            .and_then(|b| String::from_utf8(b).ok())
-            .unwrap_or_default()
+        STANDARD.decode(raw.trim()).ok().and_then(|b| String::from_utf8(b).ok()).unwrap_or_default()
     }
 
     /// The application's answer now; `check` names the health check, for flaky ones.
@@ -72,11 +68,7 @@ impl Instance {
         if matches!(app.behaviour, Behaviour::Flaky(_)) {
             return Some(0);
         }
-        [Some(app.listens_at), app.dies_at]
-            .into_iter()
-            .flatten()
-            .filter(|t| *t > now)
-            .min()
+        [Some(app.listens_at), app.dies_at].into_iter().flatten().filter(|t| *t > now).min()
     }
 
     fn log(&mut self, at: i64, line: impl Into<String>) {
@@ -102,29 +94,13 @@ impl World {
         };
         instance.booted = true;
         let at = instance.running_at;
-        instance.log(
-            at,
-            "Linux version 6.1.0-amzn2023 (builder@ip-10-0-0-1) #1 SMP PREEMPT_DYNAMIC",
-        );
-        instance.log(
-            at + 4000,
-            "cloud-init[1703]: Cloud-init v. 22.2.2 running 'init'",
-        );
-        instance.log(
-            at + 6000,
-            format!(
-                "cloud-init[2204]: Cloud-init v. 22.2.2 running 'modules:final' at {}",
-                clock::iso_seconds(at + 6000)
-            ),
-        );
+        instance.log(at, "Linux version 6.1.0-amzn2023 (builder@ip-10-0-0-1) #1 SMP PREEMPT_DYNAMIC");
+        instance.log(at + 4000, "cloud-init[1703]: Cloud-init v. 22.2.2 running 'init'");
+        instance.log(at + 6000, format!("cloud-init[2204]: Cloud-init v. 22.2.2 running 'modules:final' at {}", clock::iso_seconds(at + 6000)));
         let script = instance.user_data();
         let visible = instance.data.text("MetadataOptions.InstanceMetadataTags") == Some("enabled");
         let metadata = |path: &str| match path.strip_prefix("tags/instance/") {
-            Some(key) if visible => instance
-                .tags
-                .iter()
-                .find(|(k, _)| k == key)
-                .map(|(_, v)| v.clone()),
+            Some(key) if visible => instance.tags.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()),
             Some(_) => None,
             None => match path {
                 "instance-id" => Some(instance.id.clone()),
@@ -137,13 +113,7 @@ impl World {
         let plan = shell::interpret(&script, &metadata);
         self.perform(&mut instance, &plan);
         let end = self.now;
-        instance.log(
-            end + 1000,
-            format!(
-                "cloud-init[2204]: Cloud-init v. 22.2.2 finished at {}. Datasource DataSourceEc2",
-                clock::iso_seconds(end)
-            ),
-        );
+        instance.log(end + 1000, format!("cloud-init[2204]: Cloud-init v. 22.2.2 finished at {}. Datasource DataSourceEc2", clock::iso_seconds(end)));
         self.instances.insert(id.to_owned(), instance);
         self.poke_targets(id);
     }
@@ -154,28 +124,21 @@ impl World {
         for act in &plan.acts {
             let failure = match act {
                 Act::Missing(command) => Some(format!("{part}: {command}: command not found")),
-                Act::Pull(reference) => {
-                    match self.pull(reference) {
-                        Ok((_, digest)) => {
-                            instance.log(
-                                now,
-                                format!("cloud-init[2204]: {reference}: Pulling from registry"),
-                            );
-                            instance.log(now, format!("cloud-init[2204]: Digest: {digest}"));
-                            instance.log(now, format!("cloud-init[2204]: Status: Downloaded newer image for {reference}"));
-                            None
-                        }
-                        Err(message) => Some(message),
+                Act::Pull(reference) => match self.pull(reference) {
+                    Ok((_, digest)) => {
+                        instance.log(now, format!("cloud-init[2204]: {reference}: Pulling from registry"));
+                        instance.log(now, format!("cloud-init[2204]: Digest: {digest}"));
+                        instance.log(now, format!("cloud-init[2204]: Status: Downloaded newer image for {reference}"));
+                        None
                     }
-                }
+                    Err(message) => Some(message),
+                },
                 Act::Run(reference) => match self.pull(reference) {
                     Ok((repository, digest)) => {
                         self.start(instance, reference, &repository, &digest);
                         None
                     }
-                    Err(message) => Some(format!(
-                        "Unable to find image '{reference}' locally: {message}"
-                    )),
+                    Err(message) => Some(format!("Unable to find image '{reference}' locally: {message}")),
                 },
             };
             let Some(message) = failure else { continue };
@@ -206,17 +169,11 @@ impl World {
         match behaviour {
             Behaviour::Unhealthy => {
                 instance.log(listens_at, "docker: app: listening on 0.0.0.0:3000");
-                instance.log(
-                    listens_at + 5000,
-                    "docker: app: GET /health 500 Error: self-check failed",
-                );
+                instance.log(listens_at + 5000, "docker: app: GET /health 500 Error: self-check failed");
             }
             Behaviour::CrashAfter(_) => {
                 instance.log(listens_at, "docker: app: listening on 0.0.0.0:3000");
-                instance.log(
-                    dies_at.unwrap_or(listens_at),
-                    "docker: app: fatal: uncaught exception, exited with code 1",
-                );
+                instance.log(dies_at.unwrap_or(listens_at), "docker: app: fatal: uncaught exception, exited with code 1");
             }
             _ => instance.log(listens_at, "docker: app: listening on 0.0.0.0:3000"),
         }

@@ -19,12 +19,7 @@ impl World {
 
     /// Number of instances that count as capacity.
     pub(crate) fn active_count(&self, name: &str) -> i64 {
-        self.groups.get(name).map_or(0, |g| {
-            self.members(g)
-                .iter()
-                .filter(|i| i.lifecycle.is_active())
-                .count() as i64
-        })
+        self.groups.get(name).map_or(0, |g| self.members(g).iter().filter(|i| i.lifecycle.is_active()).count() as i64)
     }
 
     fn step_capacity(&mut self, name: &str) {
@@ -33,11 +28,7 @@ impl World {
         };
         let now = self.now;
         let surplus = g.active_refresh().map_or(0, |r| r.surplus);
-        let stand_ins = self
-            .members(g)
-            .iter()
-            .filter(|i| i.lifecycle == Lifecycle::InService && i.replaced_by.is_some())
-            .count() as i64;
+        let stand_ins = self.members(g).iter().filter(|i| i.lifecycle == Lifecycle::InService && i.replaced_by.is_some()).count() as i64;
         let target = g.desired + surplus + stand_ins;
         let (act_at, retry_at) = (g.act_at, g.retry_at);
         let mut active = self.active_count(name);
@@ -58,11 +49,7 @@ impl World {
                 let Some(g) = self.groups.get_mut(name) else {
                     return;
                 };
-                let why = if g.owed.is_empty() {
-                    Why::Capacity
-                } else {
-                    g.owed.remove(0)
-                };
+                let why = if g.owed.is_empty() { Why::Capacity } else { g.owed.remove(0) };
                 if why == Why::Capacity && now < act_at {
                     self.wake_group(name, act_at);
                     return;
@@ -103,11 +90,7 @@ impl World {
 
     fn scale_in(&mut self, name: &str, active: i64, target: i64) {
         let at = clock::iso_seconds(self.now);
-        let first = self
-            .groups
-            .get(name)
-            .and_then(|g| g.cause.clone())
-            .map_or_else(String::new, |c| format!("{c}  At {at} "));
+        let first = self.groups.get(name).and_then(|g| g.cause.clone()).map_or_else(String::new, |c| format!("{c}  At {at} "));
         for id in self.choose_scale_in(name, (active - target) as usize) {
             let cause = format!(
                 "{first}an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {active} to {target}.  At {at} instance {id} was selected for termination."
@@ -134,14 +117,7 @@ impl World {
     }
 
     /// Sets bounds; desired follows where it fell outside (aws-reference 3).
-    pub(crate) fn set_bounds(
-        &mut self,
-        name: &str,
-        min: Option<i64>,
-        max: Option<i64>,
-        desired: Option<i64>,
-        who: &str,
-    ) {
+    pub(crate) fn set_bounds(&mut self, name: &str, min: Option<i64>, max: Option<i64>, desired: Option<i64>, who: &str) {
         let Some(g) = self.groups.get_mut(name) else {
             return;
         };

@@ -10,8 +10,7 @@ use super::{
     target::Health,
 };
 
-const ELB: &str =
-    "an instance was taken out of service in response to an ELB system health check failure.";
+const ELB: &str = "an instance was taken out of service in response to an ELB system health check failure.";
 const EC2: &str = "an instance was taken out of service in response to an EC2 health check that indicated it had been terminated or stopped.";
 
 impl World {
@@ -40,10 +39,7 @@ impl World {
         let mut marks = Vec::new();
         let mut next: Option<i64> = None;
         for i in self.members(g) {
-            if i.unhealthy
-                || !(i.lifecycle == Lifecycle::InService
-                    || (i.lifecycle.is_pending() && i.ec2 != Ec2State::Pending))
-            {
+            if i.unhealthy || !(i.lifecycle == Lifecycle::InService || (i.lifecycle.is_pending() && i.ec2 != Ec2State::Pending)) {
                 continue;
             }
             let mut failing = None;
@@ -61,12 +57,7 @@ impl World {
                 failing = since.map(|s| (s.max(served + g.grace * 1000), ELB));
             }
             let Some((from, why)) = failing else { continue };
-            let due = from
-                + self.params.health_poll.draw(
-                    self.seed,
-                    "health_poll",
-                    &format!("{}/{from}", i.id),
-                );
+            let due = from + self.params.health_poll.draw(self.seed, "health_poll", &format!("{}/{from}", i.id));
             if now >= due {
                 marks.push((i.id.clone(), why));
             } else {
@@ -95,35 +86,21 @@ impl World {
         let warming = |i: &&&super::instance::Instance| {
             i.replaces_unhealthy
                 && !i.unhealthy
-                && (i.lifecycle.is_pending()
-                    || i.in_service_at
-                        .is_some_and(|t| i.lifecycle == Lifecycle::InService && t + warmup > now))
+                && (i.lifecycle.is_pending() || i.in_service_at.is_some_and(|t| i.lifecycle == Lifecycle::InService && t + warmup > now))
         };
-        let busy: Vec<i64> = members
-            .iter()
-            .filter(warming)
-            .map(|i| i.in_service_at.map_or(0, |t| t + warmup))
-            .collect();
+        let busy: Vec<i64> = members.iter().filter(warming).map(|i| i.in_service_at.map_or(0, |t| t + warmup)).collect();
         let owed = g.owed.iter().filter(|w| **w == Why::Unhealthy).count();
         let limit = ((g.desired as usize) / 10).max(1);
         let mut room = limit.saturating_sub(busy.len() + owed);
-        let launch_first =
-            g.maintenance.is_some_and(|(min, _)| min >= 100) && !g.is_suspended("Launch");
+        let launch_first = g.maintenance.is_some_and(|(min, _)| min >= 100) && !g.is_suspended("Launch");
         let mut out = Vec::new();
         let mut pair = 0;
         let mut waiting = false;
-        for i in members
-            .iter()
-            .filter(|i| i.unhealthy && i.lifecycle.is_active())
-        {
+        for i in members.iter().filter(|i| i.unhealthy && i.lifecycle.is_active()) {
             let why = i.unhealthy_why.clone().unwrap_or_else(|| EC2.to_owned());
             if let Some(stand_in) = i.replaced_by.as_deref() {
                 match self.instances.get(stand_in) {
-                    Some(s)
-                        if s.in_service_at.is_some_and(|t| {
-                            s.lifecycle == Lifecycle::InService && t + warmup <= now
-                        }) =>
-                    {
+                    Some(s) if s.in_service_at.is_some_and(|t| s.lifecycle == Lifecycle::InService && t + warmup <= now) => {
                         out.push((i.id.clone(), why, false));
                     }
                     Some(s) if s.lifecycle.is_active() => {}
@@ -169,11 +146,7 @@ impl World {
         let Some(g) = self.groups.get(name) else {
             return;
         };
-        let waiting = self
-            .members(g)
-            .iter()
-            .find(|i| i.replaced_by.as_deref() == Some(""))
-            .map(|i| i.id.clone());
+        let waiting = self.members(g).iter().find(|i| i.replaced_by.as_deref() == Some("")).map(|i| i.id.clone());
         if let Some(i) = waiting.and_then(|w| self.instances.get_mut(&w)) {
             i.replaced_by = Some(id.to_owned());
         }

@@ -36,11 +36,7 @@ impl Behaviour {
                 _ => None,
             },
             Some(("crash_after", s)) => s.parse().ok().filter(|s| *s >= 0).map(Self::CrashAfter),
-            Some(("flaky", p)) => p
-                .parse()
-                .ok()
-                .filter(|p| (0.0..=1.0).contains(p))
-                .map(Self::Flaky),
+            Some(("flaky", p)) => p.parse().ok().filter(|p| (0.0..=1.0).contains(p)).map(Self::Flaky),
             Some(_) => None,
         }
     }
@@ -82,11 +78,7 @@ pub(crate) struct Repository {
 
 impl Repository {
     pub(crate) fn tags_of(&self, digest: &str) -> Vec<&str> {
-        self.tags
-            .iter()
-            .filter(|(_, d)| *d == digest)
-            .map(|(t, _)| t.as_str())
-            .collect()
+        self.tags.iter().filter(|(_, d)| *d == digest).map(|(t, _)| t.as_str()).collect()
     }
 }
 
@@ -95,12 +87,7 @@ pub(crate) const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.mani
 
 /// A manifest whose bytes are decided by the salt alone.
 fn manifest(seed: u64, salt: &str) -> (String, u64) {
-    let layer = |n: usize| {
-        format!(
-            "sha256:{}",
-            rng::hex(seed, "layer", &format!("{salt}/{n}"), 64)
-        )
-    };
+    let layer = |n: usize| format!("sha256:{}", rng::hex(seed, "layer", &format!("{salt}/{n}"), 64));
     let size = |n: u64| 20_000_000 + rng::hash(seed, "size", &format!("{salt}/{n}")) % 60_000_000;
     let (a, b) = (size(1), size(2));
     let text = format!(
@@ -114,18 +101,9 @@ fn manifest(seed: u64, salt: &str) -> (String, u64) {
 
 impl World {
     /// Pushes an image under a tag and returns its digest.
-    pub(crate) fn push_image(
-        &mut self,
-        repository: &str,
-        image: &ImageSeed,
-        pushed: i64,
-    ) -> Result<String, String> {
-        let behaviour = Behaviour::parse(&image.behaviour).ok_or_else(|| {
-            format!(
-                "behaviour: {:?} is none of ok, unhealthy, slow_boot, crash_after:S, flaky:P",
-                image.behaviour
-            )
-        })?;
+    pub(crate) fn push_image(&mut self, repository: &str, image: &ImageSeed, pushed: i64) -> Result<String, String> {
+        let behaviour = Behaviour::parse(&image.behaviour)
+            .ok_or_else(|| format!("behaviour: {:?} is none of ok, unhealthy, slow_boot, crash_after:S, flaky:P", image.behaviour))?;
         if image.tag.is_empty() {
             return Err("tag: must not be empty".into());
         }
@@ -136,20 +114,9 @@ impl World {
         let (manifest, size) = manifest(self.seed, &format!("{repository}/{key}"));
         let digest = rng::sha256(manifest.as_bytes());
         let scanned_at = pushed + self.params.scan.draw(self.seed, "scan", &digest);
-        let repo = self
-            .repositories
-            .get_mut(repository)
-            .ok_or_else(|| format!("repository: {repository:?} does not exist"))?;
-        let image_row = Image {
-            digest: digest.clone(),
-            manifest,
-            size,
-            pushed,
-            pulled: None,
-            behaviour,
-            boot_seconds: image.boot_seconds,
-            scanned_at,
-        };
+        let repo = self.repositories.get_mut(repository).ok_or_else(|| format!("repository: {repository:?} does not exist"))?;
+        let image_row =
+            Image { digest: digest.clone(), manifest, size, pushed, pulled: None, behaviour, boot_seconds: image.boot_seconds, scanned_at };
         repo.images.insert(digest.clone(), image_row);
         repo.tags.insert(image.tag.clone(), digest.clone());
         Ok(digest)
@@ -159,18 +126,13 @@ impl World {
     /// in which docker refuses it.
     pub(crate) fn pull(&mut self, reference: &str) -> Result<(String, String), String> {
         let registry = self.registry();
-        let Some((host, rest)) = reference
-            .split_once('/')
-            .filter(|(host, _)| host.contains('.'))
-        else {
+        let Some((host, rest)) = reference.split_once('/').filter(|(host, _)| host.contains('.')) else {
             return Err(format!(
                 "Error response from daemon: pull access denied for {reference}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied"
             ));
         };
         if host != registry {
-            return Err(format!(
-                "Error response from daemon: Get \"https://{host}/v2/\": dial tcp: lookup {host}: no such host"
-            ));
+            return Err(format!("Error response from daemon: Get \"https://{host}/v2/\": dial tcp: lookup {host}: no such host"));
         }
         let (name, wanted) = match rest.split_once('@') {
             Some((name, digest)) => (name.split(':').next().unwrap_or(name), Err(digest)),
@@ -195,9 +157,7 @@ impl World {
                 image.pulled = Some(now);
                 Ok((name.to_owned(), image.digest.clone()))
             }
-            None => Err(format!(
-                "Error response from daemon: manifest for {reference} not found: manifest unknown: Requested image not found"
-            )),
+            None => Err(format!("Error response from daemon: manifest for {reference} not found: manifest unknown: Requested image not found")),
         }
     }
 

@@ -68,10 +68,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn is_pending(self) -> bool {
-        matches!(
-            self,
-            Self::Pending | Self::PendingWait | Self::PendingProceed
-        )
+        matches!(self, Self::Pending | Self::PendingWait | Self::PendingProceed)
     }
 
     /// Counts as capacity (aws-reference 4.1).
@@ -80,10 +77,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn is_leaving(self) -> bool {
-        matches!(
-            self,
-            Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed | Self::Terminated
-        )
+        matches!(self, Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed | Self::Terminated)
     }
 }
 

@@ -22,16 +22,8 @@ impl World {
             return Some((group.spec.clone(), None));
         };
         Some(match refresh.status {
-            Status::InProgress | Status::Baking => (
-                refresh
-                    .desired
-                    .clone()
-                    .unwrap_or_else(|| group.spec.clone()),
-                Some(refresh.id.clone()),
-            ),
-            Status::RollbackInProgress => {
-                (group.spec.clone(), Some(format!("{}/rollback", refresh.id)))
-            }
+            Status::InProgress | Status::Baking => (refresh.desired.clone().unwrap_or_else(|| group.spec.clone()), Some(refresh.id.clone())),
+            Status::RollbackInProgress => (group.spec.clone(), Some(format!("{}/rollback", refresh.id))),
             _ => (group.spec.clone(), None),
         })
     }
@@ -50,11 +42,7 @@ impl World {
         };
         for (zone, subnet) in &zones {
             if self.capacity.get(zone) == Some(&0) {
-                let others: Vec<&str> = zones
-                    .iter()
-                    .map(|(z, _)| z.as_str())
-                    .filter(|z| z != zone)
-                    .collect();
+                let others: Vec<&str> = zones.iter().map(|(z, _)| z.as_str()).filter(|z| z != zone).collect();
                 let kind = resolved.data.text("InstanceType").unwrap_or("t3.micro");
                 let message = format!(
                     "We currently do not have sufficient {kind} capacity in the Availability Zone you requested ({zone}). Our system will be working on provisioning additional capacity. You can currently get {kind} capacity by not specifying an Availability Zone in your request or choosing {}. Launching EC2 instance failed.",
@@ -66,30 +54,14 @@ impl World {
             if let Some(left) = self.capacity.get_mut(zone) {
                 *left -= 1;
             }
-            return Some(
-                self.create_instance(name, why, cause, zone, subnet, resolved, generation),
-            );
+            return Some(self.create_instance(name, why, cause, zone, subnet, resolved, generation));
         }
         None
     }
 
     fn failed_launch(&mut self, name: &str, cause: &str, zone: &str, message: &str) {
-        let id = self.open_activity(
-            name,
-            "Launching a new EC2 instance".into(),
-            cause.to_owned(),
-            "InProgress",
-            zone,
-        );
-        self.set_activity(
-            name,
-            &id,
-            "Failed",
-            100,
-            Some(format!(
-                "Launching a new EC2 instance.  Status Reason: {message}"
-            )),
-        );
+        let id = self.open_activity(name, "Launching a new EC2 instance".into(), cause.to_owned(), "InProgress", zone);
+        self.set_activity(name, &id, "Failed", 100, Some(format!("Launching a new EC2 instance.  Status Reason: {message}")));
     }
 
     /// Template data behind a launch specification.
@@ -100,15 +72,8 @@ impl World {
             };
             let mut data = Node::default();
             data.put("InstanceType", "t3.micro");
-            data.put(
-                "ImageId",
-                &format!("ami-{}", rng::hex(self.seed, "ami", name, 17)),
-            );
-            return Ok(Resolved {
-                data,
-                template: None,
-                configuration: Some(name.clone()),
-            });
+            data.put("ImageId", &format!("ami-{}", rng::hex(self.seed, "ami", name, 17)));
+            return Ok(Resolved { data, template: None, configuration: Some(name.clone()) });
         };
         let (template, version) = self.version_of(reference).ok_or_else(|| {
             format!(
@@ -123,22 +88,14 @@ impl World {
         if data.text("MetadataOptions.InstanceMetadataTags") == Some("enabled") {
             for (key, _) in instance_tags(&data) {
                 let fine = |c: char| c.is_ascii_alphanumeric() || "-_+=,.@:".contains(c);
-                if key.is_empty()
-                    || key.len() > 255
-                    || !key.chars().all(fine)
-                    || matches!(key.as_str(), "." | ".." | "_index")
-                {
+                if key.is_empty() || key.len() > 255 || !key.chars().all(fine) || matches!(key.as_str(), "." | ".." | "_index") {
                     return Err(format!(
                         "You must use a valid fully-formed launch template. '{key}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), and must not be a reserved name ('.', '..', '_index'). Launching EC2 instance failed."
                     ));
                 }
             }
         }
-        Ok(Resolved {
-            data,
-            template: Some((template.id.clone(), template.name.clone(), version.number)),
-            configuration: None,
-        })
+        Ok(Resolved { data, template: Some((template.id.clone(), template.name.clone(), version.number)), configuration: None })
     }
 
     fn create_instance(
@@ -159,36 +116,19 @@ impl World {
         let ready_at = running_at + draw(self.params.running_to_in_service, "ready");
         let checks_ok_at = running_at + draw(self.params.status_checks, "checks");
         let octets = rng::hash(self.seed, "ip", &id);
-        let third = self
-            .subnets
-            .iter()
-            .position(|s| s.id == subnet)
-            .unwrap_or(0) as u64
-            + 10;
-        let mut tags: BTreeMap<String, String> =
-            instance_tags(&resolved.data).into_iter().collect();
+        let third = self.subnets.iter().position(|s| s.id == subnet).unwrap_or(0) as u64 + 10;
+        let mut tags: BTreeMap<String, String> = instance_tags(&resolved.data).into_iter().collect();
         let mut protected = false;
         if let Some(g) = self.groups.get(name) {
             protected = g.protect_new;
-            tags.extend(
-                g.tags
-                    .iter()
-                    .filter(|t| t.propagate)
-                    .map(|t| (t.key.clone(), t.value.clone())),
-            );
+            tags.extend(g.tags.iter().filter(|t| t.propagate).map(|t| (t.key.clone(), t.value.clone())));
         }
         tags.insert("aws:autoscaling:groupName".into(), name.to_owned());
         if let Some((template, _, version)) = &resolved.template {
             tags.insert("aws:ec2launchtemplate:id".into(), template.clone());
             tags.insert("aws:ec2launchtemplate:version".into(), version.to_string());
         }
-        let activity = self.open_activity(
-            name,
-            format!("Launching a new EC2 instance: {id}"),
-            cause.to_owned(),
-            "PreInService",
-            zone,
-        );
+        let activity = self.open_activity(name, format!("Launching a new EC2 instance: {id}"), cause.to_owned(), "PreInService", zone);
         let data = resolved.data;
         let instance = Instance {
             id: id.clone(),
@@ -197,10 +137,7 @@ impl World {
             subnet: subnet.to_owned(),
             ip: format!("10.0.{third}.{}", 10 + octets % 240),
             kind: data.text("InstanceType").unwrap_or("m1.small").to_owned(),
-            ami: data
-                .text("ImageId")
-                .unwrap_or("ami-00000000000000000")
-                .to_owned(),
+            ami: data.text("ImageId").unwrap_or("ami-00000000000000000").to_owned(),
             template: resolved.template,
             configuration: resolved.configuration,
             data,
@@ -243,9 +180,7 @@ impl World {
     pub(crate) fn launch_cause(&self, name: &str, why: Why, from: i64, to: i64) -> String {
         match why {
             Why::Refresh => "an instance was launched in response to an instance refresh.".into(),
-            Why::Unhealthy => {
-                "an instance was launched in response to an unhealthy instance needing to be replaced.".into()
-            }
+            Why::Unhealthy => "an instance was launched in response to an unhealthy instance needing to be replaced.".into(),
             Why::User => {
                 "an instance was launched in response to a user request to terminate an instance without decrementing the desired capacity.".into()
             }
@@ -277,10 +212,7 @@ pub(crate) fn instance_tags(data: &Node) -> Vec<(String, String)> {
         if spec.text("ResourceType") == Some("instance") {
             for tag in spec.list("Tag") {
                 if let Some(key) = tag.text("Key") {
-                    out.push((
-                        key.to_owned(),
-                        tag.text("Value").unwrap_or_default().to_owned(),
-                    ));
+                    out.push((key.to_owned(), tag.text("Value").unwrap_or_default().to_owned()));
                 }
             }
         }

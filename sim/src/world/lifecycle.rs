@@ -30,26 +30,13 @@ impl World {
         };
         match i.lifecycle {
             Lifecycle::Pending if i.ec2 == Ec2State::Running && now >= i.ready_at => self.ready(id),
-            Lifecycle::PendingWait | Lifecycle::TerminatingWait
-                if i.hook_deadline.is_some_and(|d| now >= d) =>
-            {
-                let transition = if i.lifecycle == Lifecycle::PendingWait {
-                    LAUNCHING
-                } else {
-                    TERMINATING
-                };
-                let result = self
-                    .groups
-                    .get(&i.group)
-                    .and_then(|g| g.hook(transition))
-                    .map_or_else(|| "ABANDON".to_owned(), |h| h.default_result.clone());
+            Lifecycle::PendingWait | Lifecycle::TerminatingWait if i.hook_deadline.is_some_and(|d| now >= d) => {
+                let transition = if i.lifecycle == Lifecycle::PendingWait { LAUNCHING } else { TERMINATING };
+                let result =
+                    self.groups.get(&i.group).and_then(|g| g.hook(transition)).map_or_else(|| "ABANDON".to_owned(), |h| h.default_result.clone());
                 self.complete_hook(id, result == "CONTINUE");
             }
-            Lifecycle::Terminating | Lifecycle::EnteringStandby
-                if self.registrations(id).is_empty() =>
-            {
-                self.drained(id)
-            }
+            Lifecycle::Terminating | Lifecycle::EnteringStandby if self.registrations(id).is_empty() => self.drained(id),
             _ => {}
         }
         self.plan_instance(id);
@@ -62,11 +49,7 @@ impl World {
         };
         if i.ec2 == Ec2State::ShuttingDown && i.terminated_at.is_some_and(|t| now >= t) {
             i.ec2 = Ec2State::Terminated;
-            let (group, activity, leaving) = (
-                i.group.clone(),
-                i.activity.clone(),
-                i.lifecycle.is_leaving(),
-            );
+            let (group, activity, leaving) = (i.group.clone(), i.activity.clone(), i.lifecycle.is_leaving());
             if leaving {
                 i.lifecycle = Lifecycle::Terminated;
                 self.set_activity(&group, &activity, "Successful", 100, None);
@@ -76,9 +59,7 @@ impl World {
         }
         let visible = self.params.terminated_visible * 1000;
         let gone = self.instances.get(id).is_some_and(|i| {
-            i.ec2 == Ec2State::Terminated
-                && i.lifecycle == Lifecycle::Terminated
-                && i.terminated_at.is_some_and(|t| now >= t + visible)
+            i.ec2 == Ec2State::Terminated && i.lifecycle == Lifecycle::Terminated && i.terminated_at.is_some_and(|t| now >= t + visible)
         });
         if gone {
             self.instances.remove(id);
@@ -94,13 +75,7 @@ impl World {
         };
         let mut times = vec![i.running_at, i.pull_at, i.ready_at];
         times.extend(i.hook_deadline);
-        times.extend(i.terminated_at.map(|t| {
-            if i.ec2 == Ec2State::Terminated {
-                t + visible
-            } else {
-                t
-            }
-        }));
+        times.extend(i.terminated_at.map(|t| if i.ec2 == Ec2State::Terminated { t + visible } else { t }));
         times.extend(i.app.as_ref().and_then(|a| a.dies_at));
         if let Some(at) = times.into_iter().filter(|t| *t > now).min() {
             self.wake_instance(id, at);
@@ -113,11 +88,7 @@ impl World {
         let Some(group) = self.instances.get(id).map(|i| i.group.clone()) else {
             return;
         };
-        let heartbeat = self
-            .groups
-            .get(&group)
-            .and_then(|g| g.hook(LAUNCHING))
-            .map(|h| h.heartbeat);
+        let heartbeat = self.groups.get(&group).and_then(|g| g.hook(LAUNCHING)).map(|h| h.heartbeat);
         match heartbeat {
             Some(seconds) => {
                 let token = self.new_uuid("hook");
@@ -167,7 +138,9 @@ impl World {
         match lifecycle {
             Lifecycle::PendingWait if proceed => self.enter_service(id),
             Lifecycle::PendingWait => {
-                let message = "Instance failed to complete user's Lifecycle Action: Lifecycle Action was abandoned: Lifecycle hook timed out or was abandoned".to_owned();
+                let message =
+                    "Instance failed to complete user's Lifecycle Action: Lifecycle Action was abandoned: Lifecycle hook timed out or was abandoned"
+                        .to_owned();
                 self.set_activity(&group, &activity, "Cancelled", 100, Some(message));
                 self.take_out(id, "an instance was taken out of service in response to a lifecycle action being abandoned.");
                 if let Some(g) = self.groups.get_mut(&group) {
@@ -191,13 +164,7 @@ impl World {
         if waiting {
             self.set_activity(&group, &launch, "Cancelled", 100, None);
         }
-        let activity = self.open_activity(
-            &group,
-            format!("Terminating EC2 instance: {id}"),
-            cause.to_owned(),
-            "InProgress",
-            &az,
-        );
+        let activity = self.open_activity(&group, format!("Terminating EC2 instance: {id}"), cause.to_owned(), "InProgress", &az);
         let i = self.instances.get_mut(id)?;
         i.lifecycle = Lifecycle::Terminating;
         i.hook_deadline = None;
@@ -208,13 +175,7 @@ impl World {
             self.deregister(&arn, id);
         }
         if drains {
-            self.set_activity(
-                &group,
-                &activity,
-                "WaitingForELBConnectionDraining",
-                50,
-                None,
-            );
+            self.set_activity(&group, &activity, "WaitingForELBConnectionDraining", 50, None);
         }
         self.wake_instance(id, self.now);
         Some(activity)
@@ -244,15 +205,8 @@ impl World {
             self.wake_group(&group, now);
             return;
         }
-        let heartbeat = self
-            .groups
-            .get(&group)
-            .and_then(|g| g.hook(TERMINATING))
-            .map(|h| h.heartbeat);
-        let running = self
-            .instances
-            .get(id)
-            .is_some_and(|i| i.ec2 == Ec2State::Running);
+        let heartbeat = self.groups.get(&group).and_then(|g| g.hook(TERMINATING)).map(|h| h.heartbeat);
+        let running = self.instances.get(id).is_some_and(|i| i.ec2 == Ec2State::Running);
         match heartbeat {
             Some(seconds) if running => {
                 let token = self.new_uuid("hook");
@@ -281,11 +235,7 @@ impl World {
             self.set_activity(&group, &activity, "Successful", 100, None);
             self.leave_group(id);
         } else {
-            self.ec2_terminate(
-                id,
-                "Client.UserInitiatedShutdown",
-                "Client.UserInitiatedShutdown: User initiated shutdown",
-            );
+            self.ec2_terminate(id, "Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown");
             if self.params.leaves_group_at_shutdown {
                 self.leave_group(id);
             }

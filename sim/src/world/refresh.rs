@@ -40,14 +40,7 @@ impl Status {
     }
 
     pub(crate) fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Successful
-                | Self::Failed
-                | Self::Cancelled
-                | Self::RollbackSuccessful
-                | Self::RollbackFailed
-        )
+        matches!(self, Self::Successful | Self::Failed | Self::Cancelled | Self::RollbackSuccessful | Self::RollbackFailed)
     }
 }
 
@@ -123,10 +116,7 @@ impl Refresh {
 }
 
 fn none_active() -> ApiError {
-    ApiError::bad(
-        "ActiveInstanceRefreshNotFound",
-        "No in progress or pending Instance Refresh found for Auto Scaling group",
-    )
+    ApiError::bad("ActiveInstanceRefreshNotFound", "No in progress or pending Instance Refresh found for Auto Scaling group")
 }
 
 impl World {
@@ -140,11 +130,7 @@ impl World {
     ) -> Result<String, ApiError> {
         let id = self.new_uuid("refresh");
         let now = self.now;
-        let pending_until = now
-            + self
-                .params
-                .refresh_pending
-                .draw(self.seed, "refresh_pending", &id);
+        let pending_until = now + self.params.refresh_pending.draw(self.seed, "refresh_pending", &id);
         let to_update = self.active_count(name);
         let Some(g) = self.groups.get_mut(name) else {
             return Err(none_active());
@@ -185,11 +171,7 @@ impl World {
     /// CancelInstanceRefresh; also ends a running rollback.
     pub(crate) fn cancel_refresh(&mut self, name: &str, wait: bool) -> Result<String, ApiError> {
         let now = self.now;
-        let refresh = self
-            .groups
-            .get_mut(name)
-            .and_then(|g| g.active_refresh_mut())
-            .ok_or_else(none_active)?;
+        let refresh = self.groups.get_mut(name).and_then(|g| g.active_refresh_mut()).ok_or_else(none_active)?;
         if refresh.status == Status::Cancelling {
             return Err(none_active());
         }
@@ -207,19 +189,9 @@ impl World {
     /// RollbackInstanceRefresh with its preconditions (aws-reference 5.3).
     pub(crate) fn rollback_refresh(&mut self, name: &str) -> Result<String, ApiError> {
         let group = self.groups.get(name).ok_or_else(none_active)?;
-        let refresh = group
-            .active_refresh()
-            .filter(|r| {
-                matches!(
-                    r.status,
-                    Status::Pending | Status::InProgress | Status::Baking
-                )
-            })
-            .ok_or_else(none_active)?;
-        let numbered = group
-            .spec
-            .template()
-            .is_some_and(|t| t.version.parse::<u64>().is_ok());
+        let refresh =
+            group.active_refresh().filter(|r| matches!(r.status, Status::Pending | Status::InProgress | Status::Baking)).ok_or_else(none_active)?;
+        let numbered = group.spec.template().is_some_and(|t| t.version.parse::<u64>().is_ok());
         if refresh.desired.is_none() || !numbered {
             return Err(ApiError::bad(
                 "IrreversibleInstanceRefresh",
@@ -242,12 +214,7 @@ impl World {
         let Some(r) = g.active_refresh_mut() else {
             return;
         };
-        r.rollback = Some(Rollback {
-            reason: why.to_owned(),
-            start: now,
-            percentage: r.percentage,
-            to_update: r.to_update,
-        });
+        r.rollback = Some(Rollback { reason: why.to_owned(), start: now, percentage: r.percentage, to_update: r.to_update });
         r.status = Status::RollbackInProgress;
         r.start.get_or_insert(now);
         r.reason = Some(why.to_owned());
@@ -277,11 +244,7 @@ impl World {
             r.reason = reason;
         }
         if status == Status::Successful {
-            r.percentage = if r.preferences.checkpoints.last().is_some_and(|c| *c < 100) {
-                r.percentage
-            } else {
-                100
-            };
+            r.percentage = if r.preferences.checkpoints.last().is_some_and(|c| *c < 100) { r.percentage } else { 100 };
             if let Some(spec) = r.desired.clone() {
                 g.spec = spec;
             }
@@ -295,9 +258,7 @@ impl World {
             return;
         };
         match (r.status, r.preferences.auto_rollback) {
-            (Status::RollbackInProgress, _) => {
-                self.end_refresh(name, Status::RollbackFailed, Some(why.to_owned()))
-            }
+            (Status::RollbackInProgress, _) => self.end_refresh(name, Status::RollbackFailed, Some(why.to_owned())),
             (_, true) => self.start_rollback(name, why),
             (_, false) => self.end_refresh(name, Status::Failed, Some(why.to_owned())),
         }

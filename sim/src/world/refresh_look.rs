@@ -43,10 +43,7 @@ impl World {
     /// Within the grace period the load balancer's opinion is hidden (aws-reference 5.4, hazard 1); once it is over the
     /// refresh does not count what the next health check is about to mark.
     fn updated(&self, i: &Instance, warmup: i64, grace: i64, elb: Elb) -> bool {
-        let since = |seconds: i64| {
-            i.in_service_at
-                .is_some_and(|t| t + seconds * 1000 <= self.now)
-        };
+        let since = |seconds: i64| i.in_service_at.is_some_and(|t| t + seconds * 1000 <= self.now);
         let asked = match elb {
             Elb::Ignored => true,
             Elb::AfterGrace => !since(grace) || !self.fails(i),
@@ -57,19 +54,12 @@ impl World {
 
     /// Unhealthy in a target group.
     fn fails(&self, i: &Instance) -> bool {
-        self.target_groups
-            .values()
-            .filter_map(|g| g.targets.get(&i.id))
-            .any(|t| t.health == Health::Unhealthy)
+        self.target_groups.values().filter_map(|g| g.targets.get(&i.id)).any(|t| t.health == Health::Unhealthy)
     }
 
     /// Healthy in every target group it is registered in that has a listener.
     fn passes(&self, i: &Instance) -> bool {
-        self.target_groups
-            .values()
-            .filter(|g| g.load_balancer.is_some())
-            .filter_map(|g| g.targets.get(&i.id))
-            .all(|t| t.health == Health::Healthy)
+        self.target_groups.values().filter(|g| g.load_balancer.is_some()).filter_map(|g| g.targets.get(&i.id)).all(|t| t.health == Health::Healthy)
     }
 
     pub(super) fn look(&self, name: &str) -> Option<Look> {
@@ -78,10 +68,7 @@ impl World {
         let p = &refresh.preferences;
         let forward = refresh.status != Status::RollbackInProgress;
         let generation = refresh.generation();
-        let elb = match (
-            group.health_check.contains("ELB"),
-            self.params.refresh_asks_elb_in_grace,
-        ) {
+        let elb = match (group.health_check.contains("ELB"), self.params.refresh_asks_elb_in_grace) {
             (false, _) => Elb::Ignored,
             (true, false) => Elb::AfterGrace,
             (true, true) => Elb::Always,
@@ -110,8 +97,7 @@ impl World {
             let standby = matches!(i.lifecycle, Lifecycle::Standby | Lifecycle::EnteringStandby);
             look.active += i64::from(i.lifecycle.is_active());
             let ours = i.generation.as_deref() == Some(generation.as_str());
-            let serves =
-                i.lifecycle == Lifecycle::InService && !i.unhealthy && (forward || self.passes(i));
+            let serves = i.lifecycle == Lifecycle::InService && !i.unhealthy && (forward || self.passes(i));
             if ours {
                 if self.updated(i, p.warmup, group.grace, elb) {
                     look.updated += 1;
@@ -130,11 +116,8 @@ impl World {
             } else {
                 None
             };
-            let concerned = if forward {
-                !(p.skip_matching && self.matches(i, wanted))
-            } else {
-                i.generation.as_deref() == Some(refresh.id.as_str())
-            };
+            let concerned =
+                if forward { !(p.skip_matching && self.matches(i, wanted)) } else { i.generation.as_deref() == Some(refresh.id.as_str()) };
             look.ready += i64::from(serves);
             match odd {
                 _ if !concerned => look.outside += i64::from(!standby),
@@ -156,14 +139,7 @@ impl World {
         let Some((template, version)) = wanted.template().and_then(|t| self.version_of(t)) else {
             return false;
         };
-        let kind = types.is_empty()
-            && version
-                .data
-                .text("InstanceType")
-                .is_none_or(|k| k == i.kind);
-        i.template
-            .as_ref()
-            .is_some_and(|(id, _, n)| *id == template.id && *n == version.number)
-            && (kind || types.contains(&i.kind.as_str()))
+        let kind = types.is_empty() && version.data.text("InstanceType").is_none_or(|k| k == i.kind);
+        i.template.as_ref().is_some_and(|(id, _, n)| *id == template.id && *n == version.number) && (kind || types.contains(&i.kind.as_str()))
     }
 }

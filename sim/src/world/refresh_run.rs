@@ -24,29 +24,21 @@ impl World {
         let (status, tick) = (refresh.status, refresh.next_tick);
         match status {
             Status::Pending if now >= refresh.pending_until => {
-                if let Some(r) = self
-                    .groups
-                    .get_mut(name)
-                    .and_then(|g| g.active_refresh_mut())
-                {
+                if let Some(r) = self.groups.get_mut(name).and_then(|g| g.active_refresh_mut()) {
                     r.status = Status::InProgress;
                     r.start = Some(now);
                     r.last_progress = now;
                 }
                 self.run_refresh(name);
             }
-            Status::InProgress | Status::RollbackInProgress if now >= tick => {
-                self.run_refresh(name)
-            }
+            Status::InProgress | Status::RollbackInProgress if now >= tick => self.run_refresh(name),
             Status::Baking if refresh.bake_until.is_none_or(|t| now >= t) => {
                 self.end_refresh(name, Status::Successful, None);
             }
             Status::Cancelling => {
                 let busy = self.members(group).iter().any(|i| {
                     (i.lifecycle.is_pending() && i.generation.is_some())
-                        || (i.refreshed_out
-                            && i.lifecycle.is_leaving()
-                            && i.lifecycle != Lifecycle::Terminated)
+                        || (i.refreshed_out && i.lifecycle.is_leaving() && i.lifecycle != Lifecycle::Terminated)
                 });
                 if !busy {
                     self.end_refresh(name, Status::Cancelled, None);
@@ -54,16 +46,12 @@ impl World {
             }
             _ => {}
         }
-        let next = self
-            .groups
-            .get(name)
-            .and_then(|g| g.active_refresh())
-            .and_then(|r| match r.status {
-                Status::Pending => Some(r.pending_until),
-                Status::InProgress | Status::RollbackInProgress => Some(r.next_tick),
-                Status::Baking => r.bake_until,
-                _ => None,
-            });
+        let next = self.groups.get(name).and_then(|g| g.active_refresh()).and_then(|r| match r.status {
+            Status::Pending => Some(r.pending_until),
+            Status::InProgress | Status::RollbackInProgress => Some(r.next_tick),
+            Status::Baking => r.bake_until,
+            _ => None,
+        });
         if let Some(at) = next {
             self.wake_group(name, at.max(now + 1));
         }
@@ -71,10 +59,7 @@ impl World {
 
     fn run_refresh(&mut self, name: &str) {
         let now = self.now;
-        let pace =
-            self.params
-                .control_loop
-                .draw(self.seed, "control_loop", &format!("{name}/{now}"));
+        let pace = self.params.control_loop.draw(self.seed, "control_loop", &format!("{name}/{now}"));
         let Some(look) = self.look(name) else { return };
         let limit = self.params.refresh_no_progress * 1000;
         let Some(g) = self.groups.get_mut(name) else {
@@ -90,10 +75,7 @@ impl World {
         score(r, &look, now);
         if paused {
             r.last_progress = now;
-            r.reason = Some(
-                "Instance refresh is paused because the InstanceRefresh process is suspended."
-                    .into(),
-            );
+            r.reason = Some("Instance refresh is paused because the InstanceRefresh process is suspended.".into());
             return;
         }
         if now - r.last_progress >= limit {
@@ -102,18 +84,12 @@ impl World {
             return;
         }
         if stuck {
-            r.reason = Some(
-                "Waiting for the Launch and Terminate processes to be resumed before continuing."
-                    .into(),
-            );
+            r.reason = Some("Waiting for the Launch and Terminate processes to be resumed before continuing.".into());
             return;
         }
         if r.checkpoint_until.is_some_and(|t| now < t) {
             r.last_progress = now;
-            r.reason = Some(format!(
-                "Waiting at a checkpoint until {} before continuing.",
-                clock::iso_seconds(r.checkpoint_until.unwrap_or(now))
-            ));
+            r.reason = Some(format!("Waiting at a checkpoint until {} before continuing.", clock::iso_seconds(r.checkpoint_until.unwrap_or(now))));
             return;
         }
         self.act(name, &look, forward);
@@ -132,11 +108,7 @@ impl World {
         };
         let p = r.preferences.clone();
         let launch_first = p.min >= 100;
-        let waits = if launch_first {
-            params.launch_first_waits_for_drain
-        } else {
-            params.terminate_first_waits_for_drain
-        };
+        let waits = if launch_first { params.launch_first_waits_for_drain } else { params.terminate_first_waits_for_drain };
         let keep = (look.desired * p.min + 99) / 100;
         let excess = look.active - look.desired;
 
@@ -164,17 +136,14 @@ impl World {
             return;
         }
         if let Some(id) = look.warming.first() {
-            r.reason = Some(format!(
-                "Waiting for instances to warm up before continuing. For example: {id} is warming up."
-            ));
+            r.reason = Some(format!("Waiting for instances to warm up before continuing. For example: {id} is warming up."));
             if let Some(at) = look.next_warm.filter(|t| *t > now) {
                 r.next_tick = r.next_tick.min(at);
             }
             return;
         }
         if waits && look.draining {
-            r.reason =
-                Some("Waiting for remaining instances to be terminated before continuing.".into());
+            r.reason = Some("Waiting for remaining instances to be terminated before continuing.".into());
             return;
         }
         let goal = p.checkpoints.get(r.checkpoints_passed).copied();
@@ -195,29 +164,18 @@ impl World {
         }
         if look.old.is_empty() {
             if let Some(id) = &look.blocked {
-                r.reason = Some(format!(
-                    "Waiting for remaining instances to be available. For example: {id} is protected from scale in or in standby."
-                ));
+                r.reason =
+                    Some(format!("Waiting for remaining instances to be available. For example: {id} is protected from scale in or in standby."));
             } else if params.success_waits_for_drain && look.draining {
-                r.reason = Some(
-                    "Waiting for remaining instances to be terminated before continuing.".into(),
-                );
+                r.reason = Some("Waiting for remaining instances to be terminated before continuing.".into());
             } else {
                 r.surplus = 0;
                 self.finish(name);
             }
             return;
         }
-        let cap = if params.max_healthy_rounds_up {
-            (look.desired * p.max + 99) / 100
-        } else {
-            look.desired * p.max / 100
-        };
-        let mut cap = if launch_first {
-            cap.max(look.desired + 1)
-        } else {
-            cap
-        };
+        let cap = if params.max_healthy_rounds_up { (look.desired * p.max + 99) / 100 } else { look.desired * p.max / 100 };
+        let mut cap = if launch_first { cap.max(look.desired + 1) } else { cap };
         if !params.refresh_may_pass_max_size {
             cap = cap.min(max_size.max(look.desired));
         }
@@ -251,11 +209,7 @@ impl World {
 
     fn finish(&mut self, name: &str) {
         let now = self.now;
-        let Some(r) = self
-            .groups
-            .get_mut(name)
-            .and_then(|g| g.active_refresh_mut())
-        else {
+        let Some(r) = self.groups.get_mut(name).and_then(|g| g.active_refresh_mut()) else {
             return;
         };
         if r.status == Status::RollbackInProgress {
@@ -291,11 +245,7 @@ fn score(r: &mut Refresh, look: &Look, now: i64) {
     let scope = (look.desired - look.outside).max(0);
     if r.status == Status::RollbackInProgress {
         let from = r.rollback.as_ref().map_or(0, |b| b.percentage);
-        let share = if look.desired > 0 {
-            100 * look.old.len() as i64 / look.desired
-        } else {
-            0
-        };
+        let share = if look.desired > 0 { 100 * look.old.len() as i64 / look.desired } else { 0 };
         r.percentage = share.min(r.percentage).min(from);
         if look.updated > r.best {
             r.best = look.updated;
@@ -303,11 +253,7 @@ fn score(r: &mut Refresh, look: &Look, now: i64) {
         }
         return;
     }
-    r.percentage = if scope == 0 {
-        100
-    } else {
-        (100 * look.updated / scope).min(100)
-    };
+    r.percentage = if scope == 0 { 100 } else { (100 * look.updated / scope).min(100) };
     r.to_update = (scope - look.updated).max(0);
     if look.updated > r.best {
         r.best = look.updated;

@@ -12,16 +12,9 @@ impl World {
             return;
         };
         let suspended = g.is_suspended("ScheduledActions");
-        let due: Vec<_> = g
-            .scheduled
-            .iter()
-            .filter(|s| s.due.is_some_and(|d| d <= now))
-            .cloned()
-            .collect();
+        let due: Vec<_> = g.scheduled.iter().filter(|s| s.due.is_some_and(|d| d <= now)).cloned().collect();
         for action in &due {
-            match next_run(action.recurrence.as_deref(), now)
-                .filter(|at| action.end.is_none_or(|end| *at < end))
-            {
+            match next_run(action.recurrence.as_deref(), now).filter(|at| action.end.is_none_or(|end| *at < end)) {
                 Some(at) => {
                     if let Some(s) = g.scheduled.iter_mut().find(|s| s.name == action.name) {
                         s.due = Some(at);
@@ -40,10 +33,7 @@ impl World {
 
     /// Asks for the next action's time.
     pub(crate) fn wake_schedule(&mut self, name: &str) {
-        let next = self
-            .groups
-            .get(name)
-            .and_then(|g| g.scheduled.iter().filter_map(|s| s.due).min());
+        let next = self.groups.get(name).and_then(|g| g.scheduled.iter().filter_map(|s| s.due).min());
         if let Some(at) = next {
             self.wake_group(name, at);
         }
@@ -59,9 +49,7 @@ pub(crate) fn next_run(cron: Option<&str>, after: i64) -> Option<i64> {
     let mut at = (after / 60_000 + 1) * 60_000;
     let end = at + 366 * 86_400_000;
     while at < end {
-        let t = jiff::Timestamp::from_millisecond(at)
-            .ok()?
-            .to_zoned(jiff::tz::TimeZone::UTC);
+        let t = jiff::Timestamp::from_millisecond(at).ok()?.to_zoned(jiff::tz::TimeZone::UTC);
         let day_fits = match (*day == "*", *weekday == "*") {
             (false, false) => fits(day, t.day().into()) || fits_weekday(weekday, &t),
             _ => fits(day, t.day().into()) && fits_weekday(weekday, &t),
@@ -87,9 +75,7 @@ fn fits_weekday(field: &str, t: &jiff::Zoned) -> bool {
 /// Whether one cron field (`*`, `*/n`, `a-b`, lists) takes a value.
 pub(crate) fn fits(field: &str, value: i64) -> bool {
     field.split(',').any(|part| {
-        let (range, step) = part
-            .split_once('/')
-            .map_or((part, 1), |(r, s)| (r, s.parse().unwrap_or(0)));
+        let (range, step) = part.split_once('/').map_or((part, 1), |(r, s)| (r, s.parse().unwrap_or(0)));
         let (low, high) = match range.split_once('-') {
             _ if range == "*" => (0, 59),
             Some((a, b)) => (a.parse().unwrap_or(i64::MAX), b.parse().unwrap_or(-1)),
@@ -98,10 +84,7 @@ pub(crate) fn fits(field: &str, value: i64) -> bool {
                 Err(_) => return false,
             },
         };
-        step > 0
-            && value >= low
-            && value <= high
-            && (value - if range == "*" { 0 } else { low }) % step == 0
+        step > 0 && value >= low && value <= high && (value - if range == "*" { 0 } else { low }) % step == 0
     })
 }
 

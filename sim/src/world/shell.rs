@@ -35,19 +35,10 @@ pub(crate) fn interpret(text: &str, metadata: &dyn Fn(&str) -> Option<String>) -
     if !text.starts_with("#!") {
         return Script::default();
     }
-    let mut shell = Shell {
-        vars: BTreeMap::new(),
-        functions: BTreeMap::new(),
-        metadata,
-        script: Script::default(),
-    };
+    let mut shell = Shell { vars: BTreeMap::new(), functions: BTreeMap::new(), metadata, script: Script::default() };
     let lines = logical_lines(text);
     shell.run(&lines, 0);
-    let containers = shell
-        .script
-        .acts
-        .iter()
-        .any(|a| matches!(a, Act::Pull(_) | Act::Run(_)));
+    let containers = shell.script.acts.iter().any(|a| matches!(a, Act::Pull(_) | Act::Run(_)));
     if let (false, Some(image)) = (containers, shell.vars.get("IMAGE")) {
         shell.script.acts.push(Act::Run(image.clone()));
     }
@@ -104,9 +95,7 @@ fn commands(line: &str) -> Vec<String> {
             (None, '\'' | '"') => quote = Some(c),
             (None, '(') => depth += 1,
             (None, ')') => depth = depth.saturating_sub(1),
-            (None, '#')
-                if depth == 0 && (current.is_empty() || current.ends_with(char::is_whitespace)) =>
-            {
+            (None, '#') if depth == 0 && (current.is_empty() || current.ends_with(char::is_whitespace)) => {
                 break;
             }
             (None, ';' | '|' | '&') if depth == 0 => {
@@ -121,16 +110,11 @@ fn commands(line: &str) -> Vec<String> {
         current.push(c);
     }
     out.push(current);
-    out.into_iter()
-        .map(|c| c.trim().to_owned())
-        .filter(|c| !c.is_empty())
-        .collect()
+    out.into_iter().map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect()
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 impl Shell<'_> {
@@ -139,8 +123,7 @@ impl Shell<'_> {
         while let Some(line) = lines.get(at) {
             at += 1;
             let trimmed = line.trim();
-            if let Some((name, rest)) = trimmed.split_once("()").filter(|(n, _)| is_name(n.trim()))
-            {
+            if let Some((name, rest)) = trimmed.split_once("()").filter(|(n, _)| is_name(n.trim())) {
                 let rest = rest.trim().trim_start_matches('{').trim();
                 let mut body = Vec::new();
                 if let Some(inner) = rest.strip_suffix('}') {
@@ -169,30 +152,12 @@ impl Shell<'_> {
         while words.first().is_some_and(|w| {
             matches!(
                 w.as_str(),
-                "then"
-                    | "do"
-                    | "else"
-                    | "if"
-                    | "while"
-                    | "until"
-                    | "!"
-                    | "sudo"
-                    | "{"
-                    | "("
-                    | "exec"
-                    | "export"
-                    | "readonly"
-                    | "local"
-                    | "time"
+                "then" | "do" | "else" | "if" | "while" | "until" | "!" | "sudo" | "{" | "(" | "exec" | "export" | "readonly" | "local" | "time"
             )
         }) {
             words.remove(0);
         }
-        while let Some((name, value)) = words
-            .first()
-            .and_then(|w| w.split_once('='))
-            .filter(|(n, _)| is_name(n))
-        {
+        while let Some((name, value)) = words.first().and_then(|w| w.split_once('=')).filter(|(n, _)| is_name(n)) {
             self.vars.insert(name.to_owned(), value.to_owned());
             words.remove(0);
         }
@@ -211,10 +176,7 @@ impl Shell<'_> {
             self.script.acts.push(Act::Missing(first));
             return;
         }
-        if let Some(docker) = words
-            .iter()
-            .position(|w| w == "docker" || w.ends_with("/docker"))
-        {
+        if let Some(docker) = words.iter().position(|w| w == "docker" || w.ends_with("/docker")) {
             self.docker(&words[docker + 1..]);
             return;
         }
@@ -262,11 +224,7 @@ impl Shell<'_> {
                 }
             } else if !word.is_empty() {
                 let image = word.clone();
-                self.script.acts.push(if verb == "pull" {
-                    Act::Pull(image)
-                } else {
-                    Act::Run(image)
-                });
+                self.script.acts.push(if verb == "pull" { Act::Pull(image) } else { Act::Run(image) });
                 return;
             }
         }
@@ -334,26 +292,15 @@ impl Shell<'_> {
         if let Some(inner) = tail.strip_prefix('{') {
             let body: String = inner.chars().take_while(|c| *c != '}').collect();
             let (name, default) = body.split_once(":-").unwrap_or((&body, ""));
-            let value = self
-                .vars
-                .get(name)
-                .filter(|v| !v.is_empty())
-                .cloned()
-                .unwrap_or_else(|| default.to_owned());
+            let value = self.vars.get(name).filter(|v| !v.is_empty()).cloned().unwrap_or_else(|| default.to_owned());
             return (value, at + body.chars().count() + 3);
         }
-        let name: String = tail
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-            .collect();
+        let name: String = tail.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         if name.is_empty() {
             let skip = usize::from(tail.starts_with(['@', '*', '?', '#', '!', '$']));
             return (String::new(), at + 1 + skip);
         }
-        (
-            self.vars.get(&name).cloned().unwrap_or_default(),
-            at + 1 + name.len(),
-        )
+        (self.vars.get(&name).cloned().unwrap_or_default(), at + 1 + name.len())
     }
 
     /// Output of a command: the metadata service is known, everything else prints nothing.

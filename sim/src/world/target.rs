@@ -61,11 +61,7 @@ impl World {
     pub(crate) fn register(&mut self, arn: &str, id: &str) {
         let now = self.now;
         let key = format!("{arn}/{id}/{now}");
-        let initial_until = now
-            + self
-                .params
-                .target_initial
-                .draw(self.seed, "target_initial", &key);
+        let initial_until = now + self.params.target_initial.draw(self.seed, "target_initial", &key);
         let Some(group) = self.target_groups.get_mut(arn) else {
             return;
         };
@@ -93,10 +89,7 @@ impl World {
     /// Starts the drain. An instance that is gone leaves at once.
     pub(crate) fn deregister(&mut self, arn: &str, id: &str) {
         let now = self.now;
-        let gone = self
-            .instances
-            .get(id)
-            .is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated));
+        let gone = self.instances.get(id).is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated));
         let Some(group) = self.target_groups.get_mut(arn) else {
             return;
         };
@@ -116,11 +109,7 @@ impl World {
 
     /// Target groups this instance is listed in.
     pub(crate) fn registrations(&self, id: &str) -> Vec<String> {
-        self.target_groups
-            .values()
-            .filter(|g| g.targets.contains_key(id))
-            .map(|g| g.arn.clone())
-            .collect()
+        self.target_groups.values().filter(|g| g.targets.contains_key(id)).map(|g| g.arn.clone()).collect()
     }
 
     /// Takes the checks of an instance up again after something changed on it.
@@ -164,12 +153,7 @@ impl World {
             // It slept through checks that could not have changed anything.
             let behind = (now - target.first_check).div_euclid(interval);
             let on_grid = target.first_check + behind * interval;
-            target.next_check = if on_grid < now {
-                on_grid + interval
-            } else {
-                on_grid
-            }
-            .max(target.next_check);
+            target.next_check = if on_grid < now { on_grid + interval } else { on_grid }.max(target.next_check);
         }
         if now >= target.next_check && !matches!(instance.ec2, Ec2State::Terminated) {
             checked = true;
@@ -177,22 +161,14 @@ impl World {
             let failure = match instance.answer(now, seed, &check) {
                 Answer::Status(200) => None,
                 Answer::Status(_) if tcp => None,
-                Answer::Status(code) => Some((
-                    "Target.ResponseCodeMismatch".to_owned(),
-                    format!("Health checks failed with these codes: [{code}]"),
-                )),
-                Answer::Refused => Some((
-                    "Target.FailedHealthChecks".to_owned(),
-                    "Health checks failed".to_owned(),
-                )),
+                Answer::Status(code) => Some(("Target.ResponseCodeMismatch".to_owned(), format!("Health checks failed with these codes: [{code}]"))),
+                Answer::Refused => Some(("Target.FailedHealthChecks".to_owned(), "Health checks failed".to_owned())),
             };
             match failure {
                 None => {
                     target.passes += 1;
                     target.failures = 0;
-                    if target.health == Health::Initial
-                        || (target.health == Health::Unhealthy && target.passes >= pass_limit)
-                    {
+                    if target.health == Health::Initial || (target.health == Health::Unhealthy && target.passes >= pass_limit) {
                         became = Some(Health::Healthy);
                         target.reason = None;
                     }
@@ -225,8 +201,7 @@ impl World {
         let next = match (settled, instance.answer_changes(now)) {
             (true, None) => None,
             (true, Some(at)) if at > now => {
-                let steps = (at - target.next_check).max(0) / interval
-                    + i64::from((at - target.next_check).max(0) % interval != 0);
+                let steps = (at - target.next_check).max(0) / interval + i64::from((at - target.next_check).max(0) % interval != 0);
                 Some(target.next_check + steps * interval)
             }
             _ => Some(target.next_check),
@@ -246,53 +221,23 @@ impl World {
 
     /// State, reason and description as DescribeTargetHealth shows them (aws-reference 6.1).
     pub(crate) fn shown(&self, group: &TargetGroup, id: &str) -> Shown {
-        let say = |state, reason: &str, text: &str| {
-            (state, Some(reason.to_owned()), Some(text.to_owned()))
-        };
+        let say = |state, reason: &str, text: &str| (state, Some(reason.to_owned()), Some(text.to_owned()));
         let Some(target) = group.targets.get(id) else {
-            return say(
-                "unused",
-                "Target.NotRegistered",
-                "Target is not registered to the target group",
-            );
+            return say("unused", "Target.NotRegistered", "Target is not registered to the target group");
         };
         if target.health == Health::Draining {
-            return say(
-                "draining",
-                "Target.DeregistrationInProgress",
-                "Target deregistration is in progress",
-            );
+            return say("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress");
         }
         if group.load_balancer.is_none() {
-            return say(
-                "unused",
-                "Target.NotInUse",
-                "Target group is not configured to receive traffic from the load balancer",
-            );
+            return say("unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer");
         }
-        if self
-            .instances
-            .get(id)
-            .is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated))
-        {
-            return say(
-                "unused",
-                "Target.InvalidState",
-                "Target is in the terminated or stopped state",
-            );
+        if self.instances.get(id).is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated)) {
+            return say("unused", "Target.InvalidState", "Target is in the terminated or stopped state");
         }
         match target.health {
             Health::Healthy => ("healthy", None, None),
-            Health::Initial if self.now < target.initial_until => say(
-                "initial",
-                "Elb.RegistrationInProgress",
-                "Target registration is in progress",
-            ),
-            Health::Initial => say(
-                "initial",
-                "Elb.InitialHealthChecking",
-                "Initial health checks in progress",
-            ),
+            Health::Initial if self.now < target.initial_until => say("initial", "Elb.RegistrationInProgress", "Target registration is in progress"),
+            Health::Initial => say("initial", "Elb.InitialHealthChecking", "Initial health checks in progress"),
             _ => {
                 let (reason, text) = target.reason.clone().unwrap_or_default();
                 ("unhealthy", Some(reason), Some(text))

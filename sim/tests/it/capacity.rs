@@ -6,15 +6,9 @@ use crate::client::{ASG, world};
 async fn scaling_keeps_the_zones_balanced() {
     let w = world().await;
     for desired in ["7", "4", "9", "2"] {
-        w.on_group("SetDesiredCapacity", &[("DesiredCapacity", desired)])
-            .await;
+        w.on_group("SetDesiredCapacity", &[("DesiredCapacity", desired)]).await;
         w.handle.advance(300.0);
-        let zones: Vec<String> = w
-            .truth()
-            .iter()
-            .filter(|i| i["lifecycle"] == "InService")
-            .map(|i| i["az"].to_string())
-            .collect();
+        let zones: Vec<String> = w.truth().iter().filter(|i| i["lifecycle"] == "InService").map(|i| i["az"].to_string()).collect();
         assert_eq!(zones.len().to_string(), desired);
         let a = zones.iter().filter(|z| z.contains("1a")).count() as i64;
         assert!((a - (zones.len() as i64 - a)).abs() <= 1, "{zones:?}");
@@ -26,42 +20,25 @@ async fn scaling_keeps_the_zones_balanced() {
 #[tokio::test]
 async fn terminating_one_with_and_without_replacement() {
     let w = world().await;
-    w.on_group("UpdateAutoScalingGroup", &[("MinSize", "1")])
-        .await;
+    w.on_group("UpdateAutoScalingGroup", &[("MinSize", "1")]).await;
     let id = w.truth()[0]["id"].as_str().unwrap_or_default().to_owned();
-    let params = [
-        ("InstanceId", id.as_str()),
-        ("ShouldDecrementDesiredCapacity", "true"),
-    ];
+    let params = [("InstanceId", id.as_str()), ("ShouldDecrementDesiredCapacity", "true")];
     let got = w.asg("TerminateInstanceInAutoScalingGroup", &params).await;
-    assert!(
-        got.one("Description")
-            .starts_with("Terminating EC2 instance: i-")
-    );
+    assert!(got.one("Description").starts_with("Terminating EC2 instance: i-"));
     w.handle.advance(300.0);
     assert_eq!(w.describe_group().await.one("DesiredCapacity"), "1");
     assert_eq!(w.truth().len(), 1);
     let last = w.truth()[0]["id"].as_str().unwrap_or_default().to_owned();
-    let params = [
-        ("InstanceId", last.as_str()),
-        ("ShouldDecrementDesiredCapacity", "true"),
-    ];
-    w.asg("TerminateInstanceInAutoScalingGroup", &params)
-        .await
-        .refused(400, "ValidationError");
+    let params = [("InstanceId", last.as_str()), ("ShouldDecrementDesiredCapacity", "true")];
+    w.asg("TerminateInstanceInAutoScalingGroup", &params).await.refused(400, "ValidationError");
 }
 
 #[tokio::test]
 async fn min_and_max_pull_desired_along() {
     let w = world().await;
-    w.on_group("UpdateAutoScalingGroup", &[("MinSize", "3")])
-        .await;
+    w.on_group("UpdateAutoScalingGroup", &[("MinSize", "3")]).await;
     assert_eq!(w.describe_group().await.one("DesiredCapacity"), "3");
-    w.on_group(
-        "UpdateAutoScalingGroup",
-        &[("MinSize", "1"), ("MaxSize", "1")],
-    )
-    .await;
+    w.on_group("UpdateAutoScalingGroup", &[("MinSize", "1"), ("MaxSize", "1")]).await;
     assert_eq!(w.describe_group().await.one("DesiredCapacity"), "1");
     w.handle.advance(400.0);
     assert_eq!(w.truth().len(), 1);
@@ -71,30 +48,15 @@ async fn min_and_max_pull_desired_along() {
 async fn launch_waits_while_suspended_or_out_of_capacity() {
     let w = world().await;
     for zone in ["ap-south-1a", "ap-south-1b"] {
-        assert_eq!(
-            w.control(
-                "POST",
-                "capacity",
-                serde_json::json!({"az": zone, "instances": 0})
-            )
-            .await
-            .status,
-            200
-        );
+        assert_eq!(w.control("POST", "capacity", serde_json::json!({"az": zone, "instances": 0})).await.status, 200);
     }
-    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")])
-        .await;
+    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")]).await;
     w.handle.advance(120.0);
     assert_eq!(w.truth().len(), 2);
     let got = w.on_group("DescribeScalingActivities", &[]).await;
     assert!(got.all("StatusCode").contains(&"Failed".to_owned()));
     assert!(got.body.contains("We currently do not have sufficient t3.micro capacity in the Availability Zone you requested (ap-south-1"));
-    w.control(
-        "POST",
-        "capacity",
-        serde_json::json!({"az": "ap-south-1b", "instances": 5}),
-    )
-    .await;
+    w.control("POST", "capacity", serde_json::json!({"az": "ap-south-1b", "instances": 5})).await;
     w.handle.advance(200.0);
     assert_eq!(w.truth().len(), 3);
 }
@@ -102,62 +64,28 @@ async fn launch_waits_while_suspended_or_out_of_capacity() {
 #[tokio::test]
 async fn scheduled_action_runs_once_and_vanishes() {
     let w = world().await;
-    let params = [
-        ("ScheduledActionName", "up"),
-        ("StartTime", "2026-01-05T10:00:00Z"),
-        ("DesiredCapacity", "4"),
-    ];
+    let params = [("ScheduledActionName", "up"), ("StartTime", "2026-01-05T10:00:00Z"), ("DesiredCapacity", "4")];
     w.on_group("PutScheduledUpdateGroupAction", &params).await;
-    assert_eq!(
-        w.on_group("DescribeScheduledActions", &[])
-            .await
-            .one("ScheduledActionName"),
-        "up"
-    );
+    assert_eq!(w.on_group("DescribeScheduledActions", &[]).await.one("ScheduledActionName"), "up");
     w.handle.advance(3590.0);
     assert_eq!(w.describe_group().await.one("DesiredCapacity"), "2");
     w.handle.advance(140.0);
     assert_eq!(w.describe_group().await.one("DesiredCapacity"), "4");
-    assert_eq!(
-        w.on_group("DescribeScheduledActions", &[])
-            .await
-            .one("ScheduledActionName"),
-        ""
-    );
-    let past = [
-        ("AutoScalingGroupName", ASG),
-        ("ScheduledActionName", "x"),
-        ("StartTime", "2026-01-05T08:00:00Z"),
-        ("MinSize", "1"),
-    ];
-    w.asg("PutScheduledUpdateGroupAction", &past)
-        .await
-        .refused(400, "ValidationError");
+    assert_eq!(w.on_group("DescribeScheduledActions", &[]).await.one("ScheduledActionName"), "");
+    let past = [("AutoScalingGroupName", ASG), ("ScheduledActionName", "x"), ("StartTime", "2026-01-05T08:00:00Z"), ("MinSize", "1")];
+    w.asg("PutScheduledUpdateGroupAction", &past).await.refused(400, "ValidationError");
 }
 
 #[tokio::test]
 async fn standby_leaves_and_comes_back() {
     let w = world().await;
-    w.on_group("UpdateAutoScalingGroup", &[("MinSize", "1")])
-        .await;
+    w.on_group("UpdateAutoScalingGroup", &[("MinSize", "1")]).await;
     let id = w.truth()[0]["id"].as_str().unwrap_or_default().to_owned();
-    w.on_group(
-        "EnterStandby",
-        &[
-            ("InstanceIds.member.1", &id),
-            ("ShouldDecrementDesiredCapacity", "true"),
-        ],
-    )
-    .await;
+    w.on_group("EnterStandby", &[("InstanceIds.member.1", &id), ("ShouldDecrementDesiredCapacity", "true")]).await;
     w.handle.advance(70.0);
-    assert!(
-        w.truth()
-            .iter()
-            .any(|i| i["id"] == id && i["lifecycle"] == "Standby")
-    );
+    assert!(w.truth().iter().any(|i| i["id"] == id && i["lifecycle"] == "Standby"));
     assert_eq!(w.targets().await.len(), 1);
-    w.on_group("ExitStandby", &[("InstanceIds.member.1", &id)])
-        .await;
+    w.on_group("ExitStandby", &[("InstanceIds.member.1", &id)]).await;
     assert_eq!(w.describe_group().await.one("DesiredCapacity"), "2");
     w.handle.advance(120.0);
     assert_eq!(w.targets().await, ["healthy", "healthy"]);
@@ -166,35 +94,14 @@ async fn standby_leaves_and_comes_back() {
 #[tokio::test]
 async fn launch_hook_holds_the_instance() {
     let w = world().await;
-    let hook = [
-        ("LifecycleHookName", "warm"),
-        ("LifecycleTransition", "autoscaling:EC2_INSTANCE_LAUNCHING"),
-        ("HeartbeatTimeout", "600"),
-    ];
+    let hook = [("LifecycleHookName", "warm"), ("LifecycleTransition", "autoscaling:EC2_INSTANCE_LAUNCHING"), ("HeartbeatTimeout", "600")];
     w.on_group("PutLifecycleHook", &hook).await;
-    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")])
-        .await;
+    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")]).await;
     w.handle.advance(120.0);
-    let waiting = w
-        .truth()
-        .into_iter()
-        .find(|i| i["lifecycle"] == "Pending:Wait")
-        .expect("waits");
+    let waiting = w.truth().into_iter().find(|i| i["lifecycle"] == "Pending:Wait").expect("waits");
     let id = waiting["id"].as_str().unwrap_or_default().to_owned();
-    w.on_group(
-        "CompleteLifecycleAction",
-        &[
-            ("LifecycleHookName", "warm"),
-            ("LifecycleActionResult", "CONTINUE"),
-            ("InstanceId", &id),
-        ],
-    )
-    .await;
-    assert!(
-        w.truth()
-            .iter()
-            .any(|i| i["id"] == id && i["lifecycle"] == "InService")
-    );
+    w.on_group("CompleteLifecycleAction", &[("LifecycleHookName", "warm"), ("LifecycleActionResult", "CONTINUE"), ("InstanceId", &id)]).await;
+    assert!(w.truth().iter().any(|i| i["id"] == id && i["lifecycle"] == "InService"));
 }
 
 #[tokio::test]
@@ -202,33 +109,19 @@ async fn a_created_group_fills_itself() {
     let w = world().await;
     let snapshot = w.handle.snapshot();
     assert!(snapshot["params"]["boot"]["min"].is_number());
-    let subnets = w
-        .ec2("DescribeSubnets", &[])
-        .await
-        .all("subnetId")
-        .join(",");
+    let subnets = w.ec2("DescribeSubnets", &[]).await.all("subnetId").join(",");
     let params = [
         ("AutoScalingGroupName", "fresh"),
         ("MinSize", "1"),
         ("MaxSize", "3"),
         ("DesiredCapacity", "2"),
         ("VPCZoneIdentifier", subnets.as_str()),
-        (
-            "LaunchTemplate.LaunchTemplateName",
-            "stateless-app-template",
-        ),
+        ("LaunchTemplate.LaunchTemplateName", "stateless-app-template"),
     ];
     assert_eq!(w.asg("CreateAutoScalingGroup", &params).await.status, 200);
-    w.asg("CreateAutoScalingGroup", &params)
-        .await
-        .refused(400, "AlreadyExists");
+    w.asg("CreateAutoScalingGroup", &params).await.refused(400, "AlreadyExists");
     w.handle.advance(120.0);
-    let got = w
-        .asg(
-            "DescribeAutoScalingGroups",
-            &[("AutoScalingGroupNames.member.1", "fresh")],
-        )
-        .await;
+    let got = w.asg("DescribeAutoScalingGroups", &[("AutoScalingGroupNames.member.1", "fresh")]).await;
     assert_eq!(got.all("LifecycleState"), ["InService", "InService"]);
     assert_eq!(got.one("HealthCheckGracePeriod"), "0");
     assert!(got.body.contains("<Version>$Default</Version>"));

@@ -13,9 +13,7 @@ pub(crate) const TEMPLATE: &str = "stateless-app-template";
 
 /// Whether an instance of ground truth was launched from this template version.
 pub(crate) fn runs(instance: &Value, version: &str) -> bool {
-    instance["template_version"]
-        .as_u64()
-        .is_some_and(|n| n.to_string().as_str() == version)
+    instance["template_version"].as_u64().is_some_and(|n| n.to_string().as_str() == version)
 }
 
 /// An answer.
@@ -29,11 +27,7 @@ impl Got {
     /// Texts of every element of this name.
     pub(crate) fn all(&self, name: &str) -> Vec<String> {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-        self.body
-            .split(&open)
-            .skip(1)
-            .filter_map(|rest| rest.split_once(&close).map(|(text, _)| text.to_owned()))
-            .collect()
+        self.body.split(&open).skip(1).filter_map(|rest| rest.split_once(&close).map(|(text, _)| text.to_owned())).collect()
     }
 
     /// Text of the first.
@@ -64,12 +58,7 @@ pub(crate) async fn world_with(seed: u64, edit: impl FnOnce(&mut Seed)) -> World
     world.params = Some(Params::reference());
     edit(&mut world);
     let start = "2026-01-05T09:00:00Z".parse().expect("instant");
-    let config = SimConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
-        clock: ClockMode::Manual { start },
-        seed,
-        world,
-    };
+    let config = SimConfig { listen: ([127, 0, 0, 1], 0).into(), clock: ClockMode::Manual { start }, seed, world };
     let running = Sim::start(config).await.expect("starts");
     let handle = running.world();
     World { running, handle }
@@ -82,9 +71,7 @@ pub(crate) async fn world() -> World {
 fn encode(text: &str) -> String {
     text.bytes()
         .map(|b| match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(b).to_string()
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
             b => format!("%{b:02X}"),
         })
         .collect()
@@ -92,23 +79,14 @@ fn encode(text: &str) -> String {
 
 impl World {
     async fn send(&self, request: hyper::Request<Full<Bytes>>) -> Result<Got, hyper::Error> {
-        let stream = tokio::net::TcpStream::connect(self.running.addr)
-            .await
-            .expect("connects");
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let stream = tokio::net::TcpStream::connect(self.running.addr).await.expect("connects");
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let exchange = async {
             let response = sender.send_request(request).await?;
             let status = response.status().as_u16();
-            assert!(
-                response.headers().contains_key("x-amzn-requestid")
-                    || response.headers()["content-type"] == "application/json"
-            );
+            assert!(response.headers().contains_key("x-amzn-requestid") || response.headers()["content-type"] == "application/json");
             let body = response.into_body().collect().await?.to_bytes();
-            Ok(Got {
-                status,
-                body: String::from_utf8_lossy(&body).into_owned(),
-            })
+            Ok(Got { status, body: String::from_utf8_lossy(&body).into_owned() })
         };
         tokio::pin!(exchange);
         tokio::select! {
@@ -118,29 +96,16 @@ impl World {
     }
 
     fn authorization(key: &str, service: &str) -> String {
-        format!(
-            "AWS4-HMAC-SHA256 Credential={key}/20260105/ap-south-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
-        )
+        format!("AWS4-HMAC-SHA256 Credential={key}/20260105/ap-south-1/{service}/aws4_request, SignedHeaders=host, Signature=0")
     }
 
     /// A query call that may lose its reply.
-    pub(crate) async fn try_query(
-        &self,
-        service: &str,
-        action: &str,
-        params: &[(&str, &str)],
-    ) -> Result<Got, hyper::Error> {
+    pub(crate) async fn try_query(&self, service: &str, action: &str, params: &[(&str, &str)]) -> Result<Got, hyper::Error> {
         self.as_key("AKIATEST", service, action, params).await
     }
 
     /// A query call under an access key.
-    pub(crate) async fn as_key(
-        &self,
-        key: &str,
-        service: &str,
-        action: &str,
-        params: &[(&str, &str)],
-    ) -> Result<Got, hyper::Error> {
+    pub(crate) async fn as_key(&self, key: &str, service: &str, action: &str, params: &[(&str, &str)]) -> Result<Got, hyper::Error> {
         let mut body = format!("Action={action}");
         for (name, value) in params {
             body += &format!("&{}={}", encode(name), encode(value));
@@ -154,9 +119,7 @@ impl World {
     }
 
     pub(crate) async fn query(&self, service: &str, action: &str, params: &[(&str, &str)]) -> Got {
-        self.try_query(service, action, params)
-            .await
-            .expect("answers")
+        self.try_query(service, action, params).await.expect("answers")
     }
 
     /// An Auto Scaling call.
@@ -181,10 +144,7 @@ impl World {
         let request = hyper::Request::post("/")
             .header("host", "localhost")
             .header("authorization", Self::authorization("AKIATEST", "ecr"))
-            .header(
-                "x-amz-target",
-                format!("AmazonEC2ContainerRegistry_V20150921.{operation}"),
-            )
+            .header("x-amz-target", format!("AmazonEC2ContainerRegistry_V20150921.{operation}"))
             .body(Full::new(Bytes::from(body.to_string())))
             .expect("request");
         self.send(request).await.expect("answers")
@@ -202,11 +162,7 @@ impl World {
     }
 
     pub(crate) async fn describe_group(&self) -> Got {
-        self.asg(
-            "DescribeAutoScalingGroups",
-            &[("AutoScalingGroupNames.member.1", ASG)],
-        )
-        .await
+        self.asg("DescribeAutoScalingGroups", &[("AutoScalingGroupNames.member.1", ASG)]).await
     }
 
     pub(crate) async fn refreshes(&self) -> Got {
@@ -215,29 +171,12 @@ impl World {
 
     /// Target states of the production group, sorted.
     pub(crate) async fn targets(&self) -> Vec<String> {
-        let arn = self
-            .describe_group()
-            .await
-            .one("TargetGroupARNs")
-            .replace("<member>", "")
-            .replace("</member>", "");
-        let got = self
-            .query(
-                "elasticloadbalancing",
-                "DescribeTargetHealth",
-                &[("TargetGroupArn", &arn)],
-            )
-            .await;
+        let arn = self.describe_group().await.one("TargetGroupARNs").replace("<member>", "").replace("</member>", "");
+        let got = self.query("elasticloadbalancing", "DescribeTargetHealth", &[("TargetGroupArn", &arn)]).await;
         let mut states: Vec<String> = got
             .all("TargetHealth")
             .iter()
-            .map(|t| {
-                t.split("<State>")
-                    .nth(1)
-                    .and_then(|s| s.split('<').next())
-                    .unwrap_or_default()
-                    .to_owned()
-            })
+            .map(|t| t.split("<State>").nth(1).and_then(|s| s.split('<').next()).unwrap_or_default().to_owned())
             .collect();
         states.sort();
         states
@@ -246,10 +185,7 @@ impl World {
     /// Digest behind a tag.
     pub(crate) async fn digest(&self, tag: &str) -> String {
         let got = self.ecr("DescribeImages", serde_json::json!({"repositoryName": "stateless-app", "imageIds": [{"imageTag": tag}]})).await;
-        got.json()["imageDetails"][0]["imageDigest"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        got.json()["imageDetails"][0]["imageDigest"].as_str().unwrap_or_default().to_owned()
     }
 
     /// New template version that runs this tag, by digest.
@@ -273,17 +209,10 @@ impl World {
 
     /// Starts a refresh to a version.
     pub(crate) async fn start(&self, version: &str, preferences: &[(&str, &str)]) -> String {
-        let mut params = vec![
-            (
-                "DesiredConfiguration.LaunchTemplate.LaunchTemplateName",
-                TEMPLATE,
-            ),
-            ("DesiredConfiguration.LaunchTemplate.Version", version),
-        ];
+        let mut params =
+            vec![("DesiredConfiguration.LaunchTemplate.LaunchTemplateName", TEMPLATE), ("DesiredConfiguration.LaunchTemplate.Version", version)];
         params.extend_from_slice(preferences);
-        self.on_group("StartInstanceRefresh", &params)
-            .await
-            .one("InstanceRefreshId")
+        self.on_group("StartInstanceRefresh", &params).await.one("InstanceRefreshId")
     }
 
     /// Steps until the newest refresh has one of these statuses; returns it and the seconds it took.
@@ -304,21 +233,13 @@ impl World {
     pub(crate) fn truth(&self) -> Vec<Value> {
         let snapshot = self.handle.snapshot();
         let groups = snapshot["groups"].as_array().cloned().unwrap_or_default();
-        let group = groups
-            .into_iter()
-            .find(|g| g["name"] == ASG)
-            .unwrap_or_default();
+        let group = groups.into_iter().find(|g| g["name"] == ASG).unwrap_or_default();
         group["instances"].as_array().cloned().unwrap_or_default()
     }
 
     /// Template version in the group's own description.
     pub(crate) async fn group_version(&self) -> String {
         let got = self.describe_group().await;
-        got.one("LaunchTemplate")
-            .split("<Version>")
-            .nth(1)
-            .and_then(|t| t.split('<').next())
-            .unwrap_or_default()
-            .to_owned()
+        got.one("LaunchTemplate").split("<Version>").nth(1).and_then(|t| t.split('<').next()).unwrap_or_default().to_owned()
     }
 }

@@ -6,83 +6,31 @@ use crate::client::{ASG, world};
 async fn group_not_found_rules() {
     let w = world().await;
     let nobody = [("AutoScalingGroupName", "nobody")];
-    for action in [
-        "DescribeInstanceRefreshes",
-        "DescribeScalingActivities",
-        "DescribeScheduledActions",
-        "DescribeLifecycleHooks",
-    ] {
+    for action in ["DescribeInstanceRefreshes", "DescribeScalingActivities", "DescribeScheduledActions", "DescribeLifecycleHooks"] {
         assert_eq!(w.asg(action, &nobody).await.status, 200, "{action}");
     }
-    let got = w
-        .asg(
-            "DescribeAutoScalingGroups",
-            &[("AutoScalingGroupNames.member.1", "nobody")],
-        )
-        .await;
+    let got = w.asg("DescribeAutoScalingGroups", &[("AutoScalingGroupNames.member.1", "nobody")]).await;
     assert!(got.body.contains("<AutoScalingGroups></AutoScalingGroups>"));
-    for action in [
-        "StartInstanceRefresh",
-        "CancelInstanceRefresh",
-        "SetDesiredCapacity",
-        "UpdateAutoScalingGroup",
-        "SuspendProcesses",
-    ] {
-        let got = w
-            .asg(
-                action,
-                &[("AutoScalingGroupName", "nobody"), ("DesiredCapacity", "1")],
-            )
-            .await;
+    for action in ["StartInstanceRefresh", "CancelInstanceRefresh", "SetDesiredCapacity", "UpdateAutoScalingGroup", "SuspendProcesses"] {
+        let got = w.asg(action, &[("AutoScalingGroupName", "nobody"), ("DesiredCapacity", "1")]).await;
         got.refused(400, "ValidationError");
-        assert_eq!(
-            got.one("Message"),
-            "AutoScalingGroup name not found - AutoScalingGroup nobody not found"
-        );
+        assert_eq!(got.one("Message"), "AutoScalingGroup name not found - AutoScalingGroup nobody not found");
     }
 }
 
 #[tokio::test]
 async fn capacity_out_of_range() {
     let w = world().await;
-    let got = w
-        .asg(
-            "SetDesiredCapacity",
-            &[("AutoScalingGroupName", ASG), ("DesiredCapacity", "33")],
-        )
-        .await;
+    let got = w.asg("SetDesiredCapacity", &[("AutoScalingGroupName", ASG), ("DesiredCapacity", "33")]).await;
     got.refused(400, "ValidationError");
-    assert_eq!(
-        got.one("Message"),
-        "New SetDesiredCapacity value 33 is above max value 10 for the AutoScalingGroup."
-    );
-    let got = w
-        .asg(
-            "SetDesiredCapacity",
-            &[("AutoScalingGroupName", ASG), ("DesiredCapacity", "1")],
-        )
-        .await;
-    assert_eq!(
-        got.one("Message"),
-        "New SetDesiredCapacity value 1 is below min value 2 for the AutoScalingGroup."
-    );
-    w.asg(
-        "UpdateAutoScalingGroup",
-        &[("AutoScalingGroupName", ASG), ("MinSize", "11")],
-    )
-    .await
-    .refused(400, "ValidationError");
-    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")])
-        .await;
+    assert_eq!(got.one("Message"), "New SetDesiredCapacity value 33 is above max value 10 for the AutoScalingGroup.");
+    let got = w.asg("SetDesiredCapacity", &[("AutoScalingGroupName", ASG), ("DesiredCapacity", "1")]).await;
+    assert_eq!(got.one("Message"), "New SetDesiredCapacity value 1 is below min value 2 for the AutoScalingGroup.");
+    w.asg("UpdateAutoScalingGroup", &[("AutoScalingGroupName", ASG), ("MinSize", "11")]).await.refused(400, "ValidationError");
+    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")]).await;
     w.handle.advance(40.0);
-    let params = [
-        ("AutoScalingGroupName", ASG),
-        ("DesiredCapacity", "4"),
-        ("HonorCooldown", "true"),
-    ];
-    w.asg("SetDesiredCapacity", &params)
-        .await
-        .refused(400, "ScalingActivityInProgress");
+    let params = [("AutoScalingGroupName", ASG), ("DesiredCapacity", "4"), ("HonorCooldown", "true")];
+    w.asg("SetDesiredCapacity", &params).await.refused(400, "ScalingActivityInProgress");
 }
 
 #[tokio::test]
@@ -91,27 +39,16 @@ async fn preferences_are_validated() {
     for bad in [
         vec![("Preferences.MinHealthyPercentage", "101")],
         vec![("Preferences.MaxHealthyPercentage", "150")],
-        vec![
-            ("Preferences.MinHealthyPercentage", "0"),
-            ("Preferences.MaxHealthyPercentage", "200"),
-        ],
+        vec![("Preferences.MinHealthyPercentage", "0"), ("Preferences.MaxHealthyPercentage", "200")],
         vec![("Preferences.CheckpointDelay", "5")],
-        vec![
-            ("Preferences.CheckpointPercentages.member.1", "60"),
-            ("Preferences.CheckpointPercentages.member.2", "50"),
-        ],
+        vec![("Preferences.CheckpointPercentages.member.1", "60"), ("Preferences.CheckpointPercentages.member.2", "50")],
         vec![("Preferences.AutoRollback", "true")],
         vec![("Preferences.BakeTime", "-1")],
-        vec![(
-            "DesiredConfiguration.LaunchTemplate.LaunchTemplateName",
-            "none",
-        )],
+        vec![("DesiredConfiguration.LaunchTemplate.LaunchTemplateName", "none")],
     ] {
         let mut params = vec![("AutoScalingGroupName", ASG)];
         params.extend(bad);
-        w.asg("StartInstanceRefresh", &params)
-            .await
-            .refused(400, "ValidationError");
+        w.asg("StartInstanceRefresh", &params).await.refused(400, "ValidationError");
     }
     assert_eq!(w.refreshes().await.one("Status"), "");
 }
@@ -119,17 +56,10 @@ async fn preferences_are_validated() {
 #[tokio::test]
 async fn unknown_operations_are_refused_and_logged() {
     let w = world().await;
-    w.asg("FlyToTheMoon", &[])
-        .await
-        .refused(400, "InvalidAction");
-    w.ec2("RunInstances", &[])
-        .await
-        .refused(400, "InvalidAction");
+    w.asg("FlyToTheMoon", &[]).await.refused(400, "InvalidAction");
+    w.ec2("RunInstances", &[]).await.refused(400, "InvalidAction");
     let got = w.ecr("PutImage", serde_json::json!({})).await;
-    assert_eq!(
-        (got.status, got.json()["__type"].as_str()),
-        (400, Some("UnknownOperationException"))
-    );
+    assert_eq!((got.status, got.json()["__type"].as_str()), (400, Some("UnknownOperationException")));
     let got = w.query("dynamodb", "ListTables", &[]).await;
     assert_eq!(got.status, 400);
     let calls = w.handle.calls_since(0);
@@ -140,28 +70,14 @@ async fn unknown_operations_are_refused_and_logged() {
 #[tokio::test]
 async fn pages_and_tokens() {
     let w = world().await;
-    let first = w
-        .asg("DescribeAutoScalingGroups", &[("MaxRecords", "2")])
-        .await;
+    let first = w.asg("DescribeAutoScalingGroups", &[("MaxRecords", "2")]).await;
     assert_eq!(first.all("AutoScalingGroupARN").len(), 2);
     let token = first.one("NextToken");
-    let second = w
-        .asg(
-            "DescribeAutoScalingGroups",
-            &[("MaxRecords", "2"), ("NextToken", &token)],
-        )
-        .await;
+    let second = w.asg("DescribeAutoScalingGroups", &[("MaxRecords", "2"), ("NextToken", &token)]).await;
     assert_eq!(second.all("AutoScalingGroupARN").len(), 1);
     assert!(!second.body.contains("NextToken"));
-    w.asg("DescribeAutoScalingGroups", &[("NextToken", "mine")])
-        .await
-        .refused(400, "InvalidNextToken");
-    let got = w
-        .ecr(
-            "ListImages",
-            serde_json::json!({"repositoryName": "stateless-app", "maxResults": 2}),
-        )
-        .await;
+    w.asg("DescribeAutoScalingGroups", &[("NextToken", "mine")]).await.refused(400, "InvalidNextToken");
+    let got = w.ecr("ListImages", serde_json::json!({"repositoryName": "stateless-app", "maxResults": 2})).await;
     assert!(got.json()["nextToken"].is_string());
 }
 
@@ -169,73 +85,41 @@ async fn pages_and_tokens() {
 async fn images_and_manifests() {
     let w = world().await;
     let digest = w.digest("v4").await;
-    let got = w.ecr("BatchGetImage", serde_json::json!({"repositoryName": "stateless-app", "imageIds": [{"imageDigest": digest}, {"imageTag": "none"}]})).await;
-    let manifest = got.json()["images"][0]["imageManifest"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let got = w
+        .ecr("BatchGetImage", serde_json::json!({"repositoryName": "stateless-app", "imageIds": [{"imageDigest": digest}, {"imageTag": "none"}]}))
+        .await;
+    let manifest = got.json()["images"][0]["imageManifest"].as_str().unwrap_or_default().to_owned();
     use sha2::Digest;
-    let hash: String = sha2::Sha256::digest(manifest.as_bytes())
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let hash: String = sha2::Sha256::digest(manifest.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(format!("sha256:{hash}"), digest);
     assert_eq!(got.json()["failures"][0]["failureCode"], "ImageNotFound");
     let got = w.ecr("DescribeImages", serde_json::json!({"repositoryName": "stateless-app", "imageIds": [{"imageTag": "none"}]})).await;
     assert_eq!(got.json()["__type"], "ImageNotFoundException");
-    let got = w
-        .ecr(
-            "DescribeImages",
-            serde_json::json!({"repositoryName": "other"}),
-        )
-        .await;
+    let got = w.ecr("DescribeImages", serde_json::json!({"repositoryName": "other"})).await;
     assert_eq!(got.json()["__type"], "RepositoryNotFoundException");
-    w.ecr(
-        "BatchDeleteImage",
-        serde_json::json!({"repositoryName": "stateless-app", "imageIds": [{"imageTag": "v1"}]}),
-    )
-    .await;
+    w.ecr("BatchDeleteImage", serde_json::json!({"repositoryName": "stateless-app", "imageIds": [{"imageTag": "v1"}]})).await;
     assert_eq!(w.digest("v1").await, "");
 }
 
 #[tokio::test]
 async fn roles_need_their_external_id_and_leave_a_session() {
     let w = world().await;
-    let role = [
-        ("RoleArn", "arn:aws:iam::123456789012:role/fleet-control"),
-        ("RoleSessionName", "fleet-12-ada"),
-    ];
-    w.query("sts", "AssumeRole", &role)
-        .await
-        .refused(403, "AccessDenied");
+    let role = [("RoleArn", "arn:aws:iam::123456789012:role/fleet-control"), ("RoleSessionName", "fleet-12-ada")];
+    w.query("sts", "AssumeRole", &role).await.refused(403, "AccessDenied");
     let mut with = role.to_vec();
     with.push(("ExternalId", "stack-external-id"));
     let got = w.query("sts", "AssumeRole", &with).await;
     let key = got.one("AccessKeyId");
     assert!(key.starts_with("ASIA"));
-    let who = w
-        .as_key(&key, "sts", "GetCallerIdentity", &[])
-        .await
-        .expect("answers");
-    assert_eq!(
-        who.one("Arn"),
-        "arn:aws:sts::123456789012:assumed-role/fleet-control/fleet-12-ada"
-    );
+    let who = w.as_key(&key, "sts", "GetCallerIdentity", &[]).await.expect("answers");
+    assert_eq!(who.one("Arn"), "arn:aws:sts::123456789012:assumed-role/fleet-control/fleet-12-ada");
     let last = w.handle.calls_since(2).remove(0);
     assert!(last.principal.ends_with("fleet-12-ada"));
     w.handle.advance(100_000.0);
-    let later = w
-        .as_key(&key, "sts", "GetCallerIdentity", &[])
-        .await
-        .expect("answers");
+    let later = w.as_key(&key, "sts", "GetCallerIdentity", &[]).await.expect("answers");
     assert_eq!(later.status, 200, "credentials live in real time");
-    let fault =
-        serde_json::json!({"service": "*", "operation": "*", "kind": "expired", "rate": 1.0});
+    let fault = serde_json::json!({"service": "*", "operation": "*", "kind": "expired", "rate": 1.0});
     assert_eq!(w.control("POST", "faults", fault).await.status, 200);
-    w.asg("DescribeAutoScalingGroups", &[])
-        .await
-        .refused(403, "ExpiredToken");
-    w.ec2("DescribeInstances", &[])
-        .await
-        .refused(400, "RequestExpired");
+    w.asg("DescribeAutoScalingGroups", &[]).await.refused(403, "ExpiredToken");
+    w.ec2("DescribeInstances", &[]).await.refused(400, "RequestExpired");
 }

@@ -20,11 +20,7 @@ async fn default_preferences() {
         if got.one("Status") == "Successful" {
             break;
         }
-        assert_eq!(
-            w.group_version().await,
-            "1",
-            "the group keeps its template until Successful"
-        );
+        assert_eq!(w.group_version().await, "1", "the group keeps its template until Successful");
         least = least.min(w.targets().await.iter().filter(|t| *t == "healthy").count());
         w.handle.advance(5.0);
         seconds += 5;
@@ -36,11 +32,7 @@ async fn default_preferences() {
     assert_eq!(percentages, ["0", "50", "100"]);
     assert_eq!(w.group_version().await, version);
     let digest = w.digest("v4").await;
-    assert!(
-        w.truth()
-            .iter()
-            .all(|i| i["digest"] == digest || i["lifecycle"] != "InService")
-    );
+    assert!(w.truth().iter().all(|i| i["digest"] == digest || i["lifecycle"] != "InService"));
 }
 
 /// Min 100 / Max 200, warmup 120, drain 60: about four minutes, never below two in service.
@@ -48,25 +40,13 @@ async fn default_preferences() {
 async fn launch_before_terminate() {
     let w = world().await;
     let version = w.version_of("v4").await;
-    let prefs = [
-        ("Preferences.MinHealthyPercentage", "100"),
-        ("Preferences.MaxHealthyPercentage", "200"),
-        ("Preferences.InstanceWarmup", "120"),
-    ];
+    let prefs = [("Preferences.MinHealthyPercentage", "100"), ("Preferences.MaxHealthyPercentage", "200"), ("Preferences.InstanceWarmup", "120")];
     w.start(&version, &prefs).await;
     let mut seconds = 0;
     let (mut most, mut fewest) = (0, 9);
     while w.refreshes().await.one("Status") != "Successful" {
-        let serving = w
-            .truth()
-            .iter()
-            .filter(|i| i["lifecycle"] == "InService")
-            .count();
-        let active = w
-            .truth()
-            .iter()
-            .filter(|i| i["lifecycle"] == "InService" || i["lifecycle"] == "Pending")
-            .count();
+        let serving = w.truth().iter().filter(|i| i["lifecycle"] == "InService").count();
+        let active = w.truth().iter().filter(|i| i["lifecycle"] == "InService" || i["lifecycle"] == "Pending").count();
         most = most.max(active);
         fewest = fewest.min(serving);
         w.handle.advance(5.0);
@@ -77,12 +57,7 @@ async fn launch_before_terminate() {
     assert_eq!((fewest, most), (2, 4));
     assert_eq!(w.group_version().await, version);
     // Both new instances are spread over the zones.
-    let zones: Vec<_> = w
-        .truth()
-        .into_iter()
-        .filter(|i| i["lifecycle"] == "InService")
-        .map(|i| i["az"].clone())
-        .collect();
+    let zones: Vec<_> = w.truth().into_iter().filter(|i| i["lifecycle"] == "InService").map(|i| i["az"].clone()).collect();
     assert_ne!(zones[0], zones[1]);
 }
 
@@ -120,11 +95,7 @@ async fn checkpoint_waits_then_goes_on() {
 async fn partial_refresh_ends_successful_and_writes_the_template() {
     let w = world().await;
     let version = w.version_of("v4").await;
-    w.start(
-        &version,
-        &[("Preferences.CheckpointPercentages.member.1", "50")],
-    )
-    .await;
+    w.start(&version, &[("Preferences.CheckpointPercentages.member.1", "50")]).await;
     w.until(&["Successful"], 900).await;
     assert_eq!(w.refreshes().await.one("PercentageComplete"), "50");
     assert_eq!(w.group_version().await, version);
@@ -147,24 +118,13 @@ async fn protected_instances_wait_and_fail_after_an_hour() {
     let version = w.version_of("v4").await;
     for i in w.truth() {
         let id = i["id"].as_str().unwrap_or_default().to_owned();
-        w.on_group(
-            "SetInstanceProtection",
-            &[
-                ("InstanceIds.member.1", &id),
-                ("ProtectedFromScaleIn", "true"),
-            ],
-        )
-        .await;
+        w.on_group("SetInstanceProtection", &[("InstanceIds.member.1", &id), ("ProtectedFromScaleIn", "true")]).await;
     }
     w.start(&version, &[]).await;
     let (_, seconds) = w.until(&["Failed"], 4000).await;
     assert!((3600..=3700).contains(&seconds), "{seconds}");
     assert_eq!(w.group_version().await, "1");
-    w.start(
-        &version,
-        &[("Preferences.ScaleInProtectedInstances", "Refresh")],
-    )
-    .await;
+    w.start(&version, &[("Preferences.ScaleInProtectedInstances", "Refresh")]).await;
     w.until(&["Successful"], 1500).await;
 }
 
@@ -172,20 +132,12 @@ async fn protected_instances_wait_and_fail_after_an_hour() {
 async fn suspension_pauses() {
     let w = world().await;
     let version = w.version_of("v4").await;
-    w.on_group(
-        "SuspendProcesses",
-        &[("ScalingProcesses.member.1", "InstanceRefresh")],
-    )
-    .await;
+    w.on_group("SuspendProcesses", &[("ScalingProcesses.member.1", "InstanceRefresh")]).await;
     w.start(&version, &[]).await;
     w.handle.advance(7200.0);
     assert_eq!(w.refreshes().await.one("Status"), "InProgress");
     assert!(w.truth().iter().all(|i| i["template_version"] == 1));
-    w.on_group(
-        "ResumeProcesses",
-        &[("ScalingProcesses.member.1", "InstanceRefresh")],
-    )
-    .await;
+    w.on_group("ResumeProcesses", &[("ScalingProcesses.member.1", "InstanceRefresh")]).await;
     w.until(&["Successful"], 1500).await;
 }
 
@@ -193,22 +145,14 @@ async fn suspension_pauses() {
 async fn scale_out_during_a_refresh_uses_the_desired_configuration() {
     let w = world().await;
     let version = w.version_of("v4").await;
-    w.start(&version, &[("Preferences.InstanceWarmup", "300")])
-        .await;
+    w.start(&version, &[("Preferences.InstanceWarmup", "300")]).await;
     w.until(&["InProgress"], 100).await;
-    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "4")])
-        .await;
+    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "4")]).await;
     w.handle.advance(90.0);
     let new = w.truth().iter().filter(|i| runs(i, &version)).count();
     assert!(new >= 3, "{new}");
     w.until(&["Successful"], 3000).await;
-    assert_eq!(
-        w.truth()
-            .iter()
-            .filter(|i| i["lifecycle"] == "InService")
-            .count(),
-        4
-    );
+    assert_eq!(w.truth().iter().filter(|i| i["lifecycle"] == "InService").count(), 4);
 }
 
 /// The most forbidding draw: every seed's parameters end the same refresh Successful.
@@ -217,14 +161,7 @@ async fn every_seed_ends_successful() {
     for seed in 0..12 {
         let w = world_with(seed, |s| s.params = None).await;
         let version = w.version_of("v4").await;
-        w.start(
-            &version,
-            &[
-                ("Preferences.MinHealthyPercentage", "100"),
-                ("Preferences.MaxHealthyPercentage", "150"),
-            ],
-        )
-        .await;
+        w.start(&version, &[("Preferences.MinHealthyPercentage", "100"), ("Preferences.MaxHealthyPercentage", "150")]).await;
         w.until(&["Successful"], 2400).await;
         let name = w.describe_group().await.one("AutoScalingGroupName");
         assert_eq!(name, ASG);

@@ -1,7 +1,8 @@
 //! Plans of the kinds that replace instances: `deploy`, `rollback`, `replace`.
 
 use super::{
-    Bound, BoundTemplate, Check, Difference, Facts, Plan, PlannedStep, bound, commands, launched, numbered, ok, refuse, refuse_field, support, wait, warn,
+    Bound, BoundTemplate, Check, Difference, Facts, Plan, PlannedStep, bound, commands, launched, numbered, ok, refuse, refuse_field, support, wait,
+    warn,
 };
 use crate::domain::change::{Kind, Step};
 use crate::domain::environment::Environment;

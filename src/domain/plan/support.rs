@@ -36,7 +36,10 @@ pub fn support(group: &Group) -> Vec<Check> {
     match (&group.launch, numbered(group)) {
         (LaunchSource::Template(t), Err(_)) => {
             let alias = if t.version.is_empty() { "$Default" } else { &t.version };
-            checks.push(warn("numbered_template", format!("It follows {alias} of its launch template: adopt it, then pin it before the first deployment.")));
+            checks.push(warn(
+                "numbered_template",
+                format!("It follows {alias} of its launch template: adopt it, then pin it before the first deployment."),
+            ));
         }
         (_, Err(check)) => checks.push(check),
         (_, Ok(_)) => {}

@@ -13,26 +13,16 @@ use crate::{
 fn known(w: &World, name: &str, id: &str) -> Result<(), ApiError> {
     match w.groups.get(name) {
         Some(g) if g.members.iter().any(|m| m == id) => Ok(()),
-        _ => Err(ApiError::validation(format!(
-            "The instance {id} is not part of Auto Scaling group {name}."
-        ))),
+        _ => Err(ApiError::validation(format!("The instance {id} is not part of Auto Scaling group {name}."))),
     }
 }
 
 fn group_of(w: &World, id: &str) -> Result<String, ApiError> {
     w.instances
         .get(id)
-        .filter(|i| {
-            w.groups
-                .get(&i.group)
-                .is_some_and(|g| g.members.contains(&i.id))
-        })
+        .filter(|i| w.groups.get(&i.group).is_some_and(|g| g.members.contains(&i.id)))
         .map(|i| i.group.clone())
-        .ok_or_else(|| {
-            ApiError::validation(format!(
-                "Instance Id not found - No managed instance found for instance ID: {id}"
-            ))
-        })
+        .ok_or_else(|| ApiError::validation(format!("Instance Id not found - No managed instance found for instance ID: {id}")))
 }
 
 pub(super) fn terminate(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
@@ -50,13 +40,7 @@ pub(super) fn terminate(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         return Ok(Fields::new());
     };
     if i.lifecycle.is_leaving() {
-        return Err(ApiError::bad(
-            "ScalingActivityInProgress",
-            format!(
-                "Scaling activity {} is in progress and blocks this action.",
-                i.activity
-            ),
-        ));
+        return Err(ApiError::bad("ScalingActivityInProgress", format!("Scaling activity {} is in progress and blocks this action.", i.activity)));
     }
     let active = i.lifecycle.is_active();
     if decrement && active && g.desired - 1 < g.min {
@@ -68,14 +52,9 @@ pub(super) fn terminate(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let from = g.desired;
     let at = clock::iso_seconds(w.now);
     let cause = if decrement {
-        format!(
-            "instance {id} was taken out of service in response to a user request, shrinking the capacity from {from} to {}.",
-            from - 1
-        )
+        format!("instance {id} was taken out of service in response to a user request, shrinking the capacity from {from} to {}.", from - 1)
     } else {
-        format!(
-            "instance {id} was taken out of service in response to a user request.  At {at} instance {id} was selected for termination."
-        )
+        format!("instance {id} was taken out of service in response to a user request.  At {at} instance {id} was selected for termination.")
     };
     let activity = w.take_out(&id, &cause);
     if let Some(g) = w.group_mut(&name).filter(|_| active) {
@@ -91,10 +70,7 @@ pub(super) fn terminate(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
 
 fn shown(w: &World, name: &str, activity: Option<&str>) -> Option<Fields> {
     let g = w.groups.get(name)?;
-    let a = g
-        .activities
-        .iter()
-        .find(|a| Some(a.id.as_str()) == activity)?;
+    let a = g.activities.iter().find(|a| Some(a.id.as_str()) == activity)?;
     Some(describe::activity(g, a))
 }
 
@@ -128,15 +104,10 @@ pub(super) fn set_health(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
             "Unhealthy" if respect && inside => {}
             "Unhealthy" => {
                 i.unhealthy = true;
-                i.unhealthy_why = Some(
-                    "an instance was taken out of service in response to a user health-check."
-                        .into(),
-                );
+                i.unhealthy_why = Some("an instance was taken out of service in response to a user health-check.".into());
             }
             other => {
-                return Err(ApiError::validation(format!(
-                    "HealthStatus {other} is not Healthy or Unhealthy"
-                )));
+                return Err(ApiError::validation(format!("HealthStatus {other} is not Healthy or Unhealthy")));
             }
         }
     }
@@ -150,13 +121,8 @@ pub(super) fn enter_standby(w: &mut World, p: &Node) -> Result<Fields, ApiError>
     let decrement = read::flag(p, "ShouldDecrementDesiredCapacity")?.unwrap_or(false);
     for id in &ids {
         known(w, &name, id)?;
-        if w.instances
-            .get(id)
-            .is_some_and(|i| i.lifecycle != Lifecycle::InService)
-        {
-            return Err(ApiError::validation(format!(
-                "The instance {id} is not in InService state."
-            )));
+        if w.instances.get(id).is_some_and(|i| i.lifecycle != Lifecycle::InService) {
+            return Err(ApiError::validation(format!("The instance {id} is not in InService state.")));
         }
     }
     let Some(g) = w.groups.get(&name) else {
@@ -171,22 +137,10 @@ pub(super) fn enter_standby(w: &mut World, p: &Node) -> Result<Fields, ApiError>
     }
     let mut rows = Vec::new();
     for id in &ids {
-        let az = w
-            .instances
-            .get(id)
-            .map(|i| i.az.clone())
-            .unwrap_or_default();
-        let cause = format!(
-            "instance {id} was moved to standby in response to a user request, shrinking the capacity from {from} to {}.",
-            from - count
-        );
-        let activity = w.open_activity(
-            &name,
-            format!("Moving EC2 instance to Standby: {id}"),
-            cause,
-            "InProgress",
-            &az,
-        );
+        let az = w.instances.get(id).map(|i| i.az.clone()).unwrap_or_default();
+        let cause =
+            format!("instance {id} was moved to standby in response to a user request, shrinking the capacity from {from} to {}.", from - count);
+        let activity = w.open_activity(&name, format!("Moving EC2 instance to Standby: {id}"), cause, "InProgress", &az);
         if let Some(i) = w.instances.get_mut(id) {
             i.activity.clone_from(&activity);
         }
@@ -205,13 +159,8 @@ pub(super) fn exit_standby(w: &mut World, p: &Node) -> Result<Fields, ApiError> 
     let ids = p.texts("InstanceIds");
     for id in &ids {
         known(w, &name, id)?;
-        if w.instances
-            .get(id)
-            .is_some_and(|i| i.lifecycle != Lifecycle::Standby)
-        {
-            return Err(ApiError::validation(format!(
-                "The instance {id} is not in Standby."
-            )));
+        if w.instances.get(id).is_some_and(|i| i.lifecycle != Lifecycle::Standby) {
+            return Err(ApiError::validation(format!("The instance {id} is not in Standby.")));
         }
     }
     let Some(g) = w.group_mut(&name) else {
@@ -227,26 +176,11 @@ pub(super) fn exit_standby(w: &mut World, p: &Node) -> Result<Fields, ApiError> 
     g.desired += count;
     let mut rows = Vec::new();
     for id in &ids {
-        let az = w
-            .instances
-            .get(id)
-            .map(|i| i.az.clone())
-            .unwrap_or_default();
-        let cause = format!(
-            "instance {id} was moved out of standby in response to a user request, increasing the capacity from {from} to {}.",
-            from + count
-        );
-        let activity = w.open_activity(
-            &name,
-            format!("Moving EC2 instance out of Standby: {id}"),
-            cause,
-            "PreInService",
-            &az,
-        );
-        let ready = w.now
-            + w.params
-                .running_to_in_service
-                .draw(w.seed, "standby", &activity);
+        let az = w.instances.get(id).map(|i| i.az.clone()).unwrap_or_default();
+        let cause =
+            format!("instance {id} was moved out of standby in response to a user request, increasing the capacity from {from} to {}.", from + count);
+        let activity = w.open_activity(&name, format!("Moving EC2 instance out of Standby: {id}"), cause, "PreInService", &az);
+        let ready = w.now + w.params.running_to_in_service.draw(w.seed, "standby", &activity);
         if let Some(i) = w.instances.get_mut(id) {
             i.activity.clone_from(&activity);
             i.lifecycle = Lifecycle::Pending;

@@ -15,17 +15,13 @@ pub(super) fn template(w: &World, p: &Node) -> Result<TemplateRef, ApiError> {
     let (id, name) = (p.text("LaunchTemplateId"), p.text("LaunchTemplateName"));
     let template = match (id, name) {
         (Some(_), Some(_)) | (None, None) => {
-            return Err(ApiError::validation(
-                "Valid requests must contain either launchTemplateId or launchTemplateName, but not both.",
-            ));
+            return Err(ApiError::validation("Valid requests must contain either launchTemplateId or launchTemplateName, but not both."));
         }
         (Some(id), None) => w.templates.get(id),
         (None, Some(name)) => w.template_named(name),
     };
     let Some(template) = template else {
-        return Err(ApiError::validation(
-            "You must use a valid fully-formed launch template. The specified launch template does not exist.",
-        ));
+        return Err(ApiError::validation("You must use a valid fully-formed launch template. The specified launch template does not exist."));
     };
     let version = p.text("Version").unwrap_or("$Default");
     if template.resolve(version).is_none() {
@@ -34,26 +30,17 @@ pub(super) fn template(w: &World, p: &Node) -> Result<TemplateRef, ApiError> {
             template.id
         )));
     }
-    Ok(TemplateRef {
-        id: template.id.clone(),
-        name: template.name.clone(),
-        version: version.to_owned(),
-    })
+    Ok(TemplateRef { id: template.id.clone(), name: template.name.clone(), version: version.to_owned() })
 }
 
 /// Reads whichever of LaunchTemplate and MixedInstancesPolicy is there.
 pub(super) fn read(w: &World, p: &Node) -> Result<Option<LaunchSpec>, ApiError> {
     match (p.at("LaunchTemplate"), p.at("MixedInstancesPolicy")) {
-        (Some(_), Some(_)) => Err(ApiError::validation(
-            "Valid requests must contain either LaunchTemplate or MixedInstancesPolicy, but not both.",
-        )),
+        (Some(_), Some(_)) => Err(ApiError::validation("Valid requests must contain either LaunchTemplate or MixedInstancesPolicy, but not both.")),
         (Some(t), None) => Ok(Some(LaunchSpec::Template(template(w, t)?))),
         (None, Some(m)) => {
             let launch = m.at("LaunchTemplate").cloned().unwrap_or_default();
-            let spec = launch
-                .at("LaunchTemplateSpecification")
-                .cloned()
-                .unwrap_or_default();
+            let spec = launch.at("LaunchTemplateSpecification").cloned().unwrap_or_default();
             Ok(Some(LaunchSpec::Mixed {
                 template: template(w, &spec)?,
                 overrides: launch.list("Overrides").into_iter().cloned().collect(),
@@ -66,10 +53,7 @@ pub(super) fn read(w: &World, p: &Node) -> Result<Option<LaunchSpec>, ApiError> 
 
 /// A LaunchTemplateSpecification.
 pub(super) fn reference(t: &TemplateRef) -> Fields {
-    Fields::new()
-        .set("LaunchTemplateId", &t.id)
-        .set("LaunchTemplateName", &t.name)
-        .set("Version", &t.version)
+    Fields::new().set("LaunchTemplateId", &t.id).set("LaunchTemplateName", &t.name).set("Version", &t.version)
 }
 
 /// Adds the member that says what a group launches from.
@@ -77,14 +61,8 @@ pub(super) fn write(out: Fields, spec: &LaunchSpec) -> Fields {
     match spec {
         LaunchSpec::Template(t) => out.set("LaunchTemplate", reference(t)),
         LaunchSpec::Configuration(name) => out.set("LaunchConfigurationName", name),
-        LaunchSpec::Mixed {
-            template,
-            overrides,
-            distribution,
-        } => {
-            let launch = Fields::new()
-                .set("LaunchTemplateSpecification", reference(template))
-                .members("Overrides", overrides.iter().map(generic));
+        LaunchSpec::Mixed { template, overrides, distribution } => {
+            let launch = Fields::new().set("LaunchTemplateSpecification", reference(template)).members("Overrides", overrides.iter().map(generic));
             let policy = Fields::new().set("LaunchTemplate", launch);
             let policy = match distribution {
                 Some(d) => policy.set("InstancesDistribution", generic(d)),
@@ -113,10 +91,7 @@ pub(super) fn generic(node: &Node) -> Fields {
                     Some(text) => text.into(),
                     None => generic(row).into(),
                 });
-                out.set(
-                    name.clone(),
-                    crate::wire::xml::Xml::List(rows.collect(), "member"),
-                )
+                out.set(name.clone(), crate::wire::xml::Xml::List(rows.collect(), "member"))
             }
             (None, None) => out.set(name.clone(), generic(kid)),
         };

@@ -23,15 +23,9 @@ const ALL: [&str; 9] = [
 fn named(p: &Node) -> Result<Vec<String>, ApiError> {
     let names = p.texts("ScalingProcesses");
     if let Some(unknown) = names.iter().find(|n| !ALL.contains(&n.as_str())) {
-        return Err(ApiError::validation(format!(
-            "{unknown} is not a valid process type"
-        )));
+        return Err(ApiError::validation(format!("{unknown} is not a valid process type")));
     }
-    Ok(if names.is_empty() {
-        ALL.map(String::from).to_vec()
-    } else {
-        names
-    })
+    Ok(if names.is_empty() { ALL.map(String::from).to_vec() } else { names })
 }
 
 pub(super) fn suspend(w: &mut World, p: &Node) -> Result<Fields, ApiError> {

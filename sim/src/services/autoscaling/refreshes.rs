@@ -18,9 +18,7 @@ pub(super) fn start(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let g = group(w, p)?;
     let name = g.name.clone();
     if let Some(strategy) = p.text("Strategy").filter(|s| *s != "Rolling") {
-        return Err(ApiError::validation(format!(
-            "The strategy {strategy} is not supported for this Auto Scaling group."
-        )));
+        return Err(ApiError::validation(format!("The strategy {strategy} is not supported for this Auto Scaling group.")));
     }
     let empty = Node::default();
     let raw = p.at("DesiredConfiguration");
@@ -35,10 +33,7 @@ pub(super) fn start(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
             "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.",
         ));
     }
-    let numbered = g
-        .spec
-        .template()
-        .is_some_and(|t| t.version.parse::<u64>().is_ok());
+    let numbered = g.spec.template().is_some_and(|t| t.version.parse::<u64>().is_ok());
     if preferences.auto_rollback && !numbered {
         return Err(ApiError::validation(
             "The AutoRollback parameter cannot be set to true when the Auto Scaling group uses a launch configuration or a launch template version of $Latest or $Default.",
@@ -54,9 +49,7 @@ fn odd(p: &Node, name: &str, replace: &str) -> Result<Odd, ApiError> {
         None | Some("Wait") => Ok(Odd::Wait),
         Some("Ignore") => Ok(Odd::Ignore),
         Some(text) if text == replace => Ok(Odd::Replace),
-        Some(text) => Err(ApiError::validation(format!(
-            "{text} is not a valid value for {name}"
-        ))),
+        Some(text) => Err(ApiError::validation(format!("{text} is not a valid value for {name}"))),
     }
 }
 
@@ -64,36 +57,24 @@ fn preferences(p: &Node, g: &Group, has_desired: bool) -> Result<Preferences, Ap
     let asked_min = read::int_in(p, "MinHealthyPercentage", 0, 100)?;
     let asked_max = read::int_in(p, "MaxHealthyPercentage", 100, 200)?;
     if asked_max.is_some() && asked_min.is_none() {
-        return Err(ApiError::validation(
-            "The MinHealthyPercentage must be specified when MaxHealthyPercentage is specified.",
-        ));
+        return Err(ApiError::validation("The MinHealthyPercentage must be specified when MaxHealthyPercentage is specified."));
     }
     let min = asked_min.or(g.maintenance.map(|m| m.0)).unwrap_or(90);
-    let max = asked_max
-        .or(g.maintenance.map(|m| m.1).filter(|_| asked_min.is_none()))
-        .unwrap_or(100);
+    let max = asked_max.or(g.maintenance.map(|m| m.1).filter(|_| asked_min.is_none())).unwrap_or(100);
     if max - min > 100 {
-        return Err(ApiError::validation(
-            "The difference between MaxHealthyPercentage and MinHealthyPercentage cannot be greater than 100.",
-        ));
+        return Err(ApiError::validation("The difference between MaxHealthyPercentage and MinHealthyPercentage cannot be greater than 100."));
     }
     let mut checkpoints = Vec::new();
     for text in p.texts("CheckpointPercentages") {
-        let value: i64 = text
-            .parse()
-            .map_err(|_| ApiError::validation("CheckpointPercentages must be numbers"))?;
+        let value: i64 = text.parse().map_err(|_| ApiError::validation("CheckpointPercentages must be numbers"))?;
         if !(1..=100).contains(&value) || checkpoints.last().is_some_and(|last| *last >= value) {
-            return Err(ApiError::validation(
-                "CheckpointPercentages must be unique, ascending and between 1 and 100.",
-            ));
+            return Err(ApiError::validation("CheckpointPercentages must be unique, ascending and between 1 and 100."));
         }
         checkpoints.push(value);
     }
     let delay = read::int_in(p, "CheckpointDelay", 0, 172_800)?;
     if delay.is_some() && checkpoints.is_empty() {
-        return Err(ApiError::validation(
-            "The CheckpointDelay can only be specified together with CheckpointPercentages.",
-        ));
+        return Err(ApiError::validation("The CheckpointDelay can only be specified together with CheckpointPercentages."));
     }
     let auto_rollback = read::flag(p, "AutoRollback")?.unwrap_or(false);
     if auto_rollback && !has_desired {
@@ -101,19 +82,14 @@ fn preferences(p: &Node, g: &Group, has_desired: bool) -> Result<Preferences, Ap
             "The AutoRollback parameter cannot be set to true when the DesiredConfiguration parameter is empty. To use AutoRollback, specify a desired configuration.",
         ));
     }
-    let alarms = p
-        .at("AlarmSpecification")
-        .map(|a| a.texts("Alarms"))
-        .unwrap_or_default();
+    let alarms = p.at("AlarmSpecification").map(|a| a.texts("Alarms")).unwrap_or_default();
     if alarms.len() > 10 {
         return Err(ApiError::validation("At most 10 alarms can be specified."));
     }
     Ok(Preferences {
         min,
         max,
-        warmup: read::int_in(p, "InstanceWarmup", 0, i64::MAX)?
-            .or(g.warmup)
-            .unwrap_or(g.grace),
+        warmup: read::int_in(p, "InstanceWarmup", 0, i64::MAX)?.or(g.warmup).unwrap_or(g.grace),
         checkpoint_delay: delay.unwrap_or(if checkpoints.is_empty() { 0 } else { 3600 }),
         checkpoints,
         skip_matching: read::flag(p, "SkipMatching")?.unwrap_or(false),
@@ -136,12 +112,7 @@ pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
         .filter(|(_, r)| ids.is_empty() || ids.contains(&r.id))
         .collect();
     let (rows, next) = paged(p, rows, 50, 100)?;
-    Ok(Fields::new()
-        .members(
-            "InstanceRefreshes",
-            rows.into_iter().map(|(g, r)| one(g, r)),
-        )
-        .opt("NextToken", next))
+    Ok(Fields::new().members("InstanceRefreshes", rows.into_iter().map(|(g, r)| one(g, r))).opt("NextToken", next))
 }
 
 fn one(g: &Group, r: &Refresh) -> Fields {
@@ -175,13 +146,9 @@ fn shown(p: &Preferences) -> Fields {
         Odd::Ignore => "Ignore",
         Odd::Wait => "Wait",
     };
-    let mut out = Fields::new()
-        .set("MinHealthyPercentage", p.min)
-        .set("InstanceWarmup", p.warmup);
+    let mut out = Fields::new().set("MinHealthyPercentage", p.min).set("InstanceWarmup", p.warmup);
     if !p.checkpoints.is_empty() {
-        out = out
-            .members("CheckpointPercentages", p.checkpoints.iter().copied())
-            .set("CheckpointDelay", p.checkpoint_delay);
+        out = out.members("CheckpointPercentages", p.checkpoints.iter().copied()).set("CheckpointDelay", p.checkpoint_delay);
     }
     out = out
         .set("SkipMatching", p.skip_matching)
@@ -189,17 +156,10 @@ fn shown(p: &Preferences) -> Fields {
         .set("ScaleInProtectedInstances", name(p.protected, "Refresh"))
         .set("StandbyInstances", name(p.standby, "Terminate"));
     if !p.alarms.is_empty() {
-        out = out.set(
-            "AlarmSpecification",
-            Fields::new().members("Alarms", &p.alarms),
-        );
+        out = out.set("AlarmSpecification", Fields::new().members("Alarms", &p.alarms));
     }
     out = out.set("MaxHealthyPercentage", p.max);
-    if p.bake > 0 {
-        out.set("BakeTime", p.bake)
-    } else {
-        out
-    }
+    if p.bake > 0 { out.set("BakeTime", p.bake) } else { out }
 }
 
 pub(super) fn cancel(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
@@ -212,14 +172,9 @@ pub(super) fn cancel(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
 pub(super) fn rollback(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let g = group(w, p)?;
     let name = g.name.clone();
-    let pending = g
-        .active_refresh()
-        .is_some_and(|r| r.status == Status::Cancelling);
+    let pending = g.active_refresh().is_some_and(|r| r.status == Status::Cancelling);
     if pending {
-        return Err(ApiError::bad(
-            "ActiveInstanceRefreshNotFound",
-            "No in progress or pending Instance Refresh found for Auto Scaling group",
-        ));
+        return Err(ApiError::bad("ActiveInstanceRefreshNotFound", "No in progress or pending Instance Refresh found for Auto Scaling group"));
     }
     let id = w.rollback_refresh(&name)?;
     Ok(Fields::new().set("InstanceRefreshId", id))

@@ -15,17 +15,9 @@ pub(super) fn check(data: &Node) -> Result<(), ApiError> {
     if let Some(user_data) = data.text("UserData") {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let clean: String = user_data.chars().filter(|c| !c.is_whitespace()).collect();
-        let bytes = STANDARD.decode(clean).map_err(|_| {
-            ApiError::bad(
-                "InvalidUserData.Malformed",
-                "Invalid BASE64 encoding of user data.",
-            )
-        })?;
+        let bytes = STANDARD.decode(clean).map_err(|_| ApiError::bad("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data."))?;
         if bytes.len() > 16_384 {
-            return Err(ApiError::bad(
-                "InvalidParameterValue",
-                "User data is limited to 16384 bytes",
-            ));
+            return Err(ApiError::bad("InvalidParameterValue", "User data is limited to 16384 bytes"));
         }
     }
     Ok(())
@@ -35,10 +27,7 @@ fn check_shape(node: &Node, shape: Shape, path: &str) -> Result<(), ApiError> {
     for (name, kid) in &node.kids {
         let full = format!("{path}.{name}");
         let Some((_, _, kind)) = shape.iter().find(|(request, _, _)| request == name) else {
-            return Err(ApiError::bad(
-                "InvalidParameterValue",
-                format!("The parameter {full} is not recognized"),
-            ));
+            return Err(ApiError::bad("InvalidParameterValue", format!("The parameter {full} is not recognized")));
         };
         match kind {
             Kind::Struct(inner) => check_shape(kid, inner, &full)?,
@@ -67,23 +56,14 @@ fn shape(node: &Node, names: Shape) -> Fields {
         out = match kind {
             Kind::Text => out.opt(*answer, kid.value.as_ref()),
             Kind::Struct(inner) => out.set(*answer, shape(kid, inner)),
-            Kind::Structs(inner) => out.items(
-                *answer,
-                kid.numbered().into_iter().map(|row| shape(row, inner)),
-            ),
+            Kind::Structs(inner) => out.items(*answer, kid.numbered().into_iter().map(|row| shape(row, inner))),
             Kind::Texts => out.items(*answer, texts(kid)),
-            Kind::TextsAs(item) => out.set(
-                *answer,
-                Xml::List(texts(kid).into_iter().map(Xml::Text).collect(), item),
-            ),
+            Kind::TextsAs(item) => out.set(*answer, Xml::List(texts(kid).into_iter().map(Xml::Text).collect(), item)),
         };
     }
     out
 }
 
 fn texts(node: &Node) -> Vec<String> {
-    node.numbered()
-        .into_iter()
-        .filter_map(|n| n.value.clone())
-        .collect()
+    node.numbered().into_iter().filter_map(|n| n.value.clone()).collect()
 }
