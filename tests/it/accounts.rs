@@ -249,3 +249,34 @@ async fn a_broken_chain_is_said_on_the_page() {
     let broken = post(&t, &ada, "/audit/verify", &[]).await;
     assert!(broken.text.contains("The chain is broken") && broken.text.contains("ntry 3"), "{}", broken.text);
 }
+
+/// A new installation tells how to begin, and the command that it names prints a link that opens it.
+#[tokio::test]
+async fn the_first_admin_begins_at_the_machine() {
+    let t = TestApp::new(1211).await;
+    let door = t.get(&As::Nobody, "/login").await.text;
+    assert!(door.contains("Nobody can sign in yet") && !door.contains("type=\"password\""), "{door}");
+    let named = door.split("<code>").nth(1).unwrap().split("</code>").next().unwrap();
+    let arguments: Vec<&str> = named.strip_prefix("fleetgate ").unwrap().split(' ').map(|w| if w == "YOUR-NAME" { "ada" } else { w }).collect();
+    let run = |arguments: &[&str]| {
+        let url = format!("sqlite://{}/fleetgate.db", t.dir.path().display());
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_fleetgate"))
+            .args(arguments)
+            .env("FLEETGATE_DATABASE_URL", url)
+            .env("FLEETGATE_PUBLIC_URL", crate::harness::ORIGIN)
+            .current_dir(t.dir.path())
+            .output()
+            .unwrap();
+        (out.status.success(), String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap())
+    };
+    let (done, link, words) = run(&arguments);
+    assert!(done && words.contains("Give this link to ada"), "{words}");
+    let path = link.trim().strip_prefix(crate::harness::ORIGIN).unwrap_or_else(|| panic!("the link alone, at the public URL: {link}"));
+    let secret = path.strip_prefix("/setup/").unwrap();
+    assert!(secret.len() >= 43, "256 bits: {secret}");
+    let (refused, _, why) = run(&["user", "add", "ada", "--grant", "viewer"]);
+    assert!(!refused && why.contains("there is a person named ada already"), "{why}");
+    assert!(t.get(&As::Nobody, "/login").await.text.contains("type=\"password\""), "somebody exists now");
+    let entry = t.audit().await.into_iter().find(|e| e.action == "person.add").unwrap();
+    assert!(entry.actor.starts_with("host:") && entry.target == "person:ada", "{entry:?}");
+}

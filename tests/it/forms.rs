@@ -330,7 +330,7 @@ async fn every_form_says_what_is_wrong_and_keeps_what_was_typed() {
         assert_eq!(answer.status.as_u16(), r.status, "{what}: {}", answer.text);
         let html = answer.text.as_str();
         assert!(html.contains("<title>Error: "), "{what}: the title says so");
-        assert!(html.contains(&r.says), "{what} does not say {}: {html}", r.says);
+        assert!(html.contains(r.says), "{what} does not say {}: {html}", r.says);
         assert!(html.contains(r.kept), "{what}: {} was lost", r.kept);
         assert!(html.contains("autofocus"), "{what}: the summary takes the focus");
         if !r.field.is_empty() {
