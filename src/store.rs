@@ -19,6 +19,7 @@ pub mod observations;
 pub mod people;
 pub mod releases;
 pub mod sessions;
+mod sql;
 pub mod tokens;
 
 use std::pin::Pin;

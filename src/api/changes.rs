@@ -489,7 +489,7 @@ pub async fn events(
         loop {
             woken.borrow_and_update();
             // Rights are read anew: a stream must not outlive them.
-            let still = match proof.actor(&site, origin.clone()).await {
+            let still = match proof.look(&site, origin.clone()).await {
                 Ok(actor) => visible(&site, &actor, number).await.is_ok(),
                 Err(_) => false,
             };

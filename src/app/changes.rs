@@ -144,7 +144,12 @@ impl App {
                 "The plan is no longer the one that you read, because something moved meanwhile. Nothing was sent. Read it again, then start it.",
             ));
         }
-        let result = self.insert_request(&permit, env, request.clone(), plan, body_hash.clone()).await;
+        // A rollback without a name goes where it would go now, also when its turn comes later.
+        let mut bound = request.clone();
+        if let Intent::Rollback { release } = &mut bound.intent {
+            *release = plan.bound.release;
+        }
+        let result = self.insert_request(&permit, env, bound, plan, body_hash.clone()).await;
         match (result, &request.key) {
             // The same key raced with us: the first one made the change.
             (Err(StoreError::Duplicate | StoreError::Refused(_)), Some(key)) if self.known_key(actor, key, &body_hash).await?.is_some() => {
@@ -275,6 +280,20 @@ impl App {
         self.decide_change(actor, env, number, None, Some(reason)).await
     }
 
+    /// Who stands behind a request: whoever asked, and for a token the person who made it. None of them approves it.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn authors(&self, change: &Change) -> Result<Vec<String>, Problem> {
+        let mut authors = vec![change.requested_by.clone()];
+        if let Some(token) = change.requested_by.strip_prefix("token:")
+            && let Some(token) = self.store.find_token_by_name(token).await?
+        {
+            authors.push(token.created_by);
+        }
+        Ok(authors)
+    }
+
     async fn decide_change(
         &self,
         actor: &Actor,
@@ -290,7 +309,7 @@ impl App {
         let approves = plan_hash.is_some();
         let decided = self.store.list_approvals(number).await?.into_iter().filter(|a| a.plan_hash == change.plan_hash).map(|a| a.person).collect();
         let facts = GateFacts {
-            authors: vec![change.requested_by.clone()],
+            authors: self.authors(&change).await?,
             decided,
             hashes: plan_hash.map(|h| (h.to_owned(), change.plan_hash.clone())),
             state_refuses: (change.state != State::AwaitingApproval)
@@ -561,9 +580,9 @@ impl App {
     }
 }
 
-/// Does an open change stand in the way of a new one of this kind? A rollback waits for what runs alone.
+/// Does an open change stand in the way of a new one of this kind? A rollback waits for what runs, and for another rollback.
 pub(super) fn blocks(kind: Kind, open: &Change) -> bool {
-    kind != Kind::Rollback || open.state.holds_lane()
+    kind != Kind::Rollback || open.state.holds_lane() || open.kind == Kind::Rollback
 }
 
 fn in_the_way(c: &Change) -> (i64, String) {

@@ -46,7 +46,10 @@ impl App {
 
     /// The environment and the change that a path of the API or of a page is about, so that a filter by either finds the refusal.
     async fn target_of(&self, path: &str) -> Result<(String, Option<i64>), Problem> {
-        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        // As the router reads it: an encoded letter must not hide a refusal from a filter.
+        let decoded: Vec<String> =
+            path.split('/').skip(1).map(|p| percent_encoding::percent_decode_str(p).decode_utf8_lossy().into_owned()).collect();
+        let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
         Ok(match parts.as_slice() {
             ["api", "v1", "apps", app, "environments", env, ..] => (format!("{app}/{env}"), None),
             ["api", "v1", "apps", app, ..] => ((*app).to_owned(), None),

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::App;
-use super::sessions::secret;
+use super::sessions::{NewSession, secret};
 use crate::domain::access::{Act, Actor, ActorKind, EVERYWHERE, Facts, Grants, On, Origin, Permit, Role, decide};
 use crate::domain::application::slug;
 use crate::domain::canonical::sha256_hex;
@@ -80,7 +80,9 @@ impl App {
             .store
             .write(&permit, entry, move |tx| {
                 Box::pin(async move {
-                    tx.delete_grant(person.id, &scope_owned, role).await?;
+                    if !tx.delete_grant(person.id, &scope_owned, role).await? {
+                        return Err(Problem::conflict("They do not have that role. Somebody may have taken it a moment ago.").into());
+                    }
                     still_an_admin(tx).await
                 })
             })
@@ -162,28 +164,53 @@ impl App {
         self.store.find_person_by_id(found.person).await?.filter(|p| p.disabled_at.is_none()).ok_or_else(gone)
     }
 
-    /// Chooses the password that a setup link is for, and uses the link up; returns the person's name.
+    /// Chooses the password that a setup link is for, and uses the link up.
     ///
     /// # Errors
     /// `NotFound` as [`App::setup_link`]; `Invalid` for the password, and then the link can still be used.
-    pub async fn choose_password(&self, link: &str, password: &str, origin: Origin) -> Result<String, Problem> {
+    pub async fn choose_password(&self, link: &str, password: &str, origin: Origin) -> Result<(), Problem> {
+        self.choose(link, password, origin, |_| Ok(None)).await.map(|_| ())
+    }
+
+    /// The same in a browser, which is signed in by it; returns the session's secret.
+    ///
+    /// # Errors
+    /// As [`App::choose_password`].
+    pub async fn choose_and_enter(&self, link: &str, password: &str, origin: Origin, agent: Option<String>) -> Result<String, Problem> {
+        let session = self.choose(link, password, origin, |actor| self.new_session(actor, agent).map(Some)).await?;
+        session.ok_or_else(|| Problem::Internal("a choice without its session".into()))
+    }
+
+    async fn choose(
+        &self,
+        link: &str,
+        password: &str,
+        origin: Origin,
+        session: impl FnOnce(&Actor) -> Result<Option<NewSession>, Problem>,
+    ) -> Result<Option<String>, Problem> {
         let person = self.setup_link(link).await?;
         super::sessions::check_password(&person.name, password)?;
         let hash = self.hash(password).await?;
         let actor = Actor { kind: ActorKind::Person, name: person.name.clone(), id: person.id, grants: Grants::new(), origin };
         let permit = Permit::witness(&actor, "account.set_up", &On::Person(&person.name).name());
-        let link_hash = sha256_hex(link.as_bytes());
+        let session = session(&actor)?;
+        let (link_hash, secret) = (sha256_hex(link.as_bytes()), session.as_ref().map(|s| s.secret.clone()));
         self.store
             .write(&permit, NewEntry::done(), move |tx| {
                 Box::pin(async move {
+                    // Of two choices at once, one counts; and an admin may have disabled the person meanwhile.
                     if !tx.use_setup_link(&link_hash).await? {
                         return Err(Problem::NotFound("This link was used a moment ago. Sign in with the password that was chosen.".into()).into());
                     }
-                    tx.set_password(person.id, &hash).await
+                    tx.set_password(person.id, &hash).await?;
+                    match session {
+                        Some(session) => session.insert(tx, person.id).await,
+                        None => Ok(()),
+                    }
                 })
             })
             .await?;
-        Ok(actor.name)
+        Ok(secret)
     }
 
     async fn person(&self, name: &str) -> Result<Person, Problem> {

@@ -10,6 +10,8 @@ use crate::domain::problem::Problem;
 use crate::domain::release::{Release, is_digest, is_tag};
 use crate::store::{NewEntry, StoreError};
 
+/// A list of images that was read within this time (wall milliseconds) is not read again for a button.
+const FRESH_MS: i64 = 3000;
 /// Images of an application that are kept for its pages.
 pub(crate) const MOST_IMAGES: usize = 100;
 
@@ -123,6 +125,10 @@ impl App {
     /// `NotFound`, `Unavailable`.
     pub async fn refresh_images(&self, actor: &Actor, app: &str) -> Result<(), Problem> {
         let application = self.visible_application(actor, app).await?;
+        // Many who press the button at once cost one read.
+        if self.store.find_images(app).await?.is_some_and(|kept| kept.failure.is_none() && self.clocks.wall() - kept.at < FRESH_MS) {
+            return Ok(());
+        }
         let cloud = self.registry_cloud(app).await?;
         let images = cloud.images(Priority::Act, &application.repository, MOST_IMAGES).await.map_err(|e| aws_problem(&e))?;
         Ok(self.store.keep_images(app, images).await?)

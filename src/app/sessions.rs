@@ -62,6 +62,10 @@ impl App {
         self.store
             .write(&permit, NewEntry::done(), move |tx| {
                 Box::pin(async move {
+                    // Comparing takes time, in which the password may have become void.
+                    if !tx.still_opens(person.id, &person.password_hash).await? {
+                        return Err(Problem::Unauthenticated("The name or the password is wrong.".into()).into());
+                    }
                     forgive(tx, &subjects).await?;
                     session.insert(tx, person.id).await
                 })
@@ -96,7 +100,7 @@ impl App {
     }
 
     /// A session that is not yet kept.
-    fn new_session(&self, actor: &Actor, agent: Option<String>) -> Result<NewSession, Problem> {
+    pub(super) fn new_session(&self, actor: &Actor, agent: Option<String>) -> Result<NewSession, Problem> {
         let secret = secret()?;
         let agent = agent.map(|a| a.chars().take(200).collect());
         Ok(NewSession { secret, expires: self.clocks.wall() + self.settings.session_ms, address: actor.origin.address.clone(), agent })
@@ -110,16 +114,22 @@ impl App {
         let permit = decide(actor, &Act::ChangePassword, &On::Person(&actor.name), &Facts::default())?;
         check_password(&actor.name, password)?;
         let subjects = self.count_try(&actor.name, &actor.origin).await?;
-        let person = self.store.find_person_by_id(actor.id).await?;
-        if !self.verify(current, person.map(|p| p.password_hash).filter(|h| !h.is_empty())).await? {
-            return Err(Problem::field("current", "is not your present password"));
+        let wrong = || Problem::field("current", "is not your present password");
+        let known = self.store.find_person_by_id(actor.id).await?.map(|p| p.password_hash).filter(|h| !h.is_empty());
+        if !self.verify(current, known.clone()).await? {
+            return Err(wrong());
         }
+        let known = known.unwrap_or_default();
         let hash = self.hash(password).await?;
         let session = self.new_session(actor, agent)?;
         let (token, id) = (session.secret.clone(), actor.id);
         self.store
             .write(&permit, NewEntry::done(), move |tx| {
                 Box::pin(async move {
+                    // An admin may have made it void while it was compared.
+                    if !tx.still_opens(id, &known).await? {
+                        return Err(Problem::field("current", "is not your present password").into());
+                    }
                     forgive(tx, &subjects).await?;
                     tx.set_password(id, &hash).await?;
                     session.insert(tx, id).await
@@ -168,6 +178,15 @@ impl App {
         let (id, kept) = (actor.id, sha256_hex(secret.as_bytes()));
         let entry = NewEntry::done().reason(Some("all other sessions".into()));
         Ok(self.store.write(&permit, entry, move |tx| Box::pin(async move { tx.end_other_sessions(id, &kept).await })).await?)
+    }
+
+    /// Ends whatever session this secret opens: a browser that signs in anew leaves none behind.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn drop_session(&self, secret: &str) -> Result<(), Problem> {
+        let hash = sha256_hex(secret.as_bytes());
+        Ok(self.store.keep(move |tx| Box::pin(async move { tx.end_session(&hash).await })).await?)
     }
 
     /// Ends the session of this secret.
@@ -240,15 +259,15 @@ pub(super) fn check_password(name: &str, password: &str) -> Result<(), Problem> 
 }
 
 /// A session that is not yet kept.
-struct NewSession {
-    secret: String,
+pub(super) struct NewSession {
+    pub(super) secret: String,
     expires: Millis,
     address: Option<String>,
     agent: Option<String>,
 }
 
 impl NewSession {
-    async fn insert(self, tx: &mut WriteTx, person: i64) -> Result<(), crate::store::StoreError> {
+    pub(super) async fn insert(self, tx: &mut WriteTx, person: i64) -> Result<(), crate::store::StoreError> {
         tx.insert_session(&sha256_hex(self.secret.as_bytes()), person, self.expires, self.address, self.agent).await
     }
 }

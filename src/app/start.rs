@@ -61,8 +61,9 @@ impl App {
                 return self.void(change, env, fresh, &moved).await;
             }
             let mut standing = 0;
+            let authors = self.authors(&change).await?;
             for a in self.store.list_approvals(change.number).await?.iter().filter(|a| a.decision == "approve" && a.plan_hash == change.plan_hash) {
-                if a.person != change.requested_by && self.still_has(&a.person, &scope, Role::Approver).await? {
+                if !authors.contains(&a.person) && self.still_has(&a.person, &scope, Role::Approver).await? {
                     standing += 1;
                 }
             }

@@ -359,7 +359,7 @@ pub fn decide(actor: &Actor, act: &Act, on: &On<'_>, facts: &Facts) -> Result<Pe
     }
     if matches!(act, Act::Approve) {
         if facts.authors.contains(&actor.name) {
-            return Err(Problem::Forbidden("You requested this change, so another person must approve it.".into()));
+            return Err(Problem::Forbidden("You requested this change, or made the token that did, so another person must approve it.".into()));
         }
         if facts.decided.contains(&actor.name) {
             return Err(Problem::conflict("You have already decided on this plan; nobody counts twice."));

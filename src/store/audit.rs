@@ -1,7 +1,8 @@
 //! The audit trail: written in the transaction of the act that it tells of, read by filter and key.
 
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::FromRow;
 
+use super::sql::Sql;
 use super::{NewEntry, Result, Store, StoreError, WriteTx};
 use crate::domain::access::{ActorKind, Permit};
 use crate::domain::audit::{Chain, Entry};
@@ -172,7 +173,7 @@ impl Store {
     pub async fn list_audit(&self, filter: &Filter, limit: i64) -> Result<Vec<Entry>> {
         let mut q = narrowed(filter);
         q.push(" order by seq desc limit ").push_bind(limit);
-        let rows: Vec<Row> = q.build_query_as().fetch_all(self.reads()).await?;
+        let rows: Vec<Row> = q.fetch_all(self.reads()).await?;
         Ok(rows.into_iter().map(Entry::from).collect())
     }
 
@@ -183,7 +184,7 @@ impl Store {
     pub async fn page_audit(&self, filter: &Filter, after: i64, limit: i64) -> Result<Vec<Entry>> {
         let mut q = narrowed(filter);
         q.push(" and seq > ").push_bind(after).push(" order by seq limit ").push_bind(limit);
-        let rows: Vec<Row> = q.build_query_as().fetch_all(self.reads()).await?;
+        let rows: Vec<Row> = q.fetch_all(self.reads()).await?;
         Ok(rows.into_iter().map(Entry::from).collect())
     }
 
@@ -192,7 +193,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_audit(&self, seq: i64) -> Result<Option<Entry>> {
-        Ok(self.page_audit(&Filter::default(), seq - 1, 1).await?.into_iter().find(|e| e.seq == seq))
+        Ok(self.page_audit(&Filter::default(), seq.saturating_sub(1), 1).await?.into_iter().find(|e| e.seq == seq))
     }
 
     /// Recomputes the whole chain and compares it with the head.
@@ -230,8 +231,8 @@ impl Store {
     }
 }
 
-fn narrowed(f: &Filter) -> QueryBuilder<sqlx::Any> {
-    let mut q = QueryBuilder::new(
+fn narrowed(f: &Filter) -> Sql {
+    let mut q = Sql::new(
         "select seq, at, actor, actor_kind, action, target, change, result, before, after, reason, address, request, aws_request, previous, hash from audit where 1 = 1",
     );
     if let Some(v) = &f.actor {

@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** a row is written by compare-and-set on its version; a final state is never left.
 
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::FromRow;
 
+use super::sql::Sql;
 use super::{Result, Store, StoreError, WriteTx};
 use crate::domain::change::{Intent, Kind, Lane, Progress, State, Step};
 use crate::domain::observation::Millis;
@@ -215,7 +216,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn list_changes(&self, f: &Filter, limit: i64) -> Result<Vec<Change>> {
-        let mut q = QueryBuilder::new(COLUMNS);
+        let mut q = Sql::new(COLUMNS);
         q.push(" where 1 = 1");
         for (column, value) in [(" and app = ", &f.app), (" and env_name = ", &f.env), (" and kind = ", &f.kind), (" and requested_by = ", &f.by)] {
             if let Some(v) = value {
@@ -246,7 +247,7 @@ impl Store {
             q.push(")");
         }
         q.push(" order by number desc limit ").push_bind(limit);
-        let rows: Vec<Row> = q.build_query_as().fetch_all(self.reads()).await?;
+        let rows: Vec<Row> = q.fetch_all(self.reads()).await?;
         rows.into_iter().map(Change::try_from).collect()
     }
 

@@ -156,18 +156,18 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Takes a role away.
+    /// Takes a role away. `false`: the person did not have it.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn delete_grant(&mut self, person: i64, scope: &str, role: Role) -> Result<()> {
-        sqlx::query("delete from grants where person = $1 and scope = $2 and role = $3")
+    pub async fn delete_grant(&mut self, person: i64, scope: &str, role: Role) -> Result<bool> {
+        let done = sqlx::query("delete from grants where person = $1 and scope = $2 and role = $3")
             .bind(person)
             .bind(scope.to_owned())
             .bind(role.name())
             .execute(self.conn())
             .await?;
-        Ok(())
+        Ok(done.rows_affected() > 0)
     }
 
     /// Persons, not disabled, who hold admin everywhere, as this write leaves it.
@@ -204,6 +204,16 @@ impl WriteTx {
     pub async fn use_setup_link(&mut self, token_hash: &str) -> Result<bool> {
         let done = sqlx::query("delete from setup_links where token_hash = $1").bind(token_hash.to_owned()).execute(self.conn()).await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Whether a password that was just compared is still the person's, and they may sign in: somebody may have reset it meanwhile.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn still_opens(&mut self, person: i64, password_hash: &str) -> Result<bool> {
+        let found: Option<(String,)> =
+            sqlx::query_as("select password_hash from people where id = $1 and disabled_at is null").bind(person).fetch_optional(self.conn()).await?;
+        Ok(found.is_some_and(|(now,)| now == password_hash))
     }
 
     /// Lets a person in again.

@@ -95,6 +95,8 @@ async fn review(visit: &Visit, number: i64, form: Form, wrong: Option<Wrong>) ->
         Some(format!("#{number} waits for no decision: it is {}.", words::state(c.state).0.to_lowercase()))
     } else if c.requested_by == visit.actor.name {
         Some("You asked for this, so another person must decide.".into())
+    } else if app.authors(&c).await?.contains(&visit.actor.name) {
+        Some(format!("You made {}, which asked for this, so another person must decide.", c.requested_by))
     } else if !visit.actor.has(Role::Approver, &scope) {
         Some(format!("Deciding needs the approver role for {scope}."))
     } else {
@@ -102,7 +104,7 @@ async fn review(visit: &Visit, number: i64, form: Form, wrong: Option<Wrong>) ->
     };
     let (mut good_in, mut bad_in) = (Vec::new(), Vec::new());
     if let Some(release) = c.release {
-        for env in app.store.list_environments().await?.into_iter().filter(|e| e.app == c.app && e.id != c.env) {
+        for env in app.store.list_environments().await?.into_iter().filter(|e| e.app == c.app && e.id != c.env && visit.actor.sees(&e.scope())) {
             if let Some(good) = app.store.list_good(env.id, 50).await?.into_iter().find(|g| g.release == release) {
                 match good.left_by {
                     Some(_) => bad_in.push(env.name),

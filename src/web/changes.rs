@@ -211,6 +211,7 @@ pub async fn show(visit: Visit, Path(number): Path<i64>) -> Result<Response, Api
         None => None,
     };
     let has = |role| visit.actor.has(role, &scope);
+    let authors = app.authors(&c).await?;
     let may_cancel = has(Role::Deployer) || has(Role::Approver) || has(Role::Admin);
     let now = Moment(visit.now());
     let end = c.finished_at.unwrap_or(now.0);
@@ -235,8 +236,8 @@ pub async fn show(visit: Visit, Path(number): Path<i64>) -> Result<Response, Api
         waits: c.plan.checks.iter().filter(|k| k.verdict != Verdict::Ok).cloned().collect(),
         may_close: has(Role::Admin) && c.state.holds_lane(),
         may_deploy: has(Role::Deployer),
-        may_decide: has(Role::Approver) && c.requested_by != visit.actor.name && !decided,
-        own: c.requested_by == visit.actor.name,
+        may_decide: has(Role::Approver) && !authors.contains(&visit.actor.name) && !decided,
+        own: authors.contains(&visit.actor.name),
         undoes: c.state.holds_lane() && matches!(c.kind, Kind::Deploy | Kind::Rollback) && c.progress.undo.is_none(),
         stops: !c.state.is_final() && c.progress.undo.is_none() && c.progress.stop.is_none(),
         commands: c.plan.steps.iter().chain(&c.plan.ways_out).filter_map(|s| s.cli.clone().map(|cli| (s.sentence.clone(), cli))).collect(),
@@ -274,6 +275,7 @@ struct CancelPage {
 
 async fn cancel_page(visit: &Visit, number: i64, form: CancelForm, wrong: Option<Wrong>) -> Result<CancelPage, Problem> {
     let (c, env) = visible(visit, number).await?;
+    decide(&visit.actor, &Act::Cancel, &On::Environment(&c.scope()), &Facts::default())?;
     let mode = if form.mode == "stop" || !c.state.holds_lane() || !matches!(c.kind, Kind::Deploy | Kind::Rollback) { "stop" } else { "undo" };
     let label = |r: Option<i64>| r.map_or_else(|| "what ran before".to_owned(), |n| format!("v{n}"));
     let verb = match (mode, c.state.holds_lane()) {

@@ -314,7 +314,7 @@ pub async fn create(visit: Visit, Path((app, name)): Path<(String, String)>, axu
     .await;
     let (intent, number, made) = match wanted {
         Ok(w) => w,
-        Err(problem) => return refused(&visit, env, form, problem).await,
+        Err(problem) => return refused(&visit, env, form, problem, None).await,
     };
     form.image = format!("release:{number}");
     let reason = Some(form.reason.trim().to_owned()).filter(|r| !r.is_empty());
@@ -330,21 +330,27 @@ pub async fn create(visit: Visit, Path((app, name)): Path<(String, String)>, axu
             Ok(change) => return Ok(go(&format!("/deployments/{}", change.number))),
             // The plan is shown again as it is now, with what came between.
             Err(problem @ Problem::Conflict { .. }) => return review(&visit, env, form, intent, made, Some(problem)).await,
-            Err(problem) => return refused(&visit, env, form, problem).await,
+            Err(problem) => return refused(&visit, env, form, problem, made.then_some(number)).await,
         }
     }
     if let Some(text) = &reason
         && let Err(e) = crate::domain::application::free_text("reason", text, 1000)
     {
-        return refused(&visit, env, form, Problem::Invalid(vec![e])).await;
+        return refused(&visit, env, form, Problem::Invalid(vec![e]), made.then_some(number)).await;
     }
     review(&visit, env, form, intent, made, None).await
 }
 
-async fn refused(visit: &Visit, env: Environment, form: Form, problem: Problem) -> Result<Response, ApiError> {
+/// The choice again. `made`: the release that the chosen image became on the way.
+async fn refused(visit: &Visit, env: Environment, form: Form, problem: Problem, made: Option<i64>) -> Result<Response, ApiError> {
     match problem {
         Problem::Invalid(_) | Problem::Conflict { .. } | Problem::Unavailable(..) => {
-            let shown = choose(visit, env, form, Some(Wrong::of(&problem))).await?;
+            let mut wrong = Wrong::of(&problem);
+            if let Some(number) = made {
+                wrong.title =
+                    format!("The image is now release v{number}. {}", wrong.title.replace("Nothing was changed.", "Nothing else was changed."));
+            }
+            let shown = choose(visit, env, form, Some(wrong)).await?;
             again(problem, &shown)
         }
         other => Err(ApiError(other)),
@@ -358,7 +364,8 @@ async fn review(visit: &Visit, env: Environment, form: Form, intent: Intent, mad
         Err(problem) => {
             // A stale base is settled by looking again: the next review is made against what is now.
             let form = if matches!(problem, Problem::Conflict { .. }) { Form { base: String::new(), ..form } } else { form };
-            return refused(visit, env, form, problem).await;
+            let made = if let (true, Intent::Deploy { release, .. }) = (made, &intent) { Some(*release) } else { None };
+            return refused(visit, env, form, problem, made).await;
         }
     };
     let o = app.overview(env).await?;

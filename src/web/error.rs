@@ -100,7 +100,9 @@ pub async fn name_request(State(clocks): State<Clocks>, request: Request, next: 
         Some(Refused(p)) => p.clone(),
         // What the framework refused by itself.
         None if response.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        None if response.status() == StatusCode::BAD_REQUEST && is_plain(response.headers()) => {
+        None if [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::UNSUPPORTED_MEDIA_TYPE].contains(&response.status())
+            && is_plain(response.headers()) =>
+        {
             // The framework's words name the parameter, and are about the request alone.
             let body = std::mem::take(response.body_mut());
             let words = to_bytes(body, 1000).await.map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default();
@@ -146,7 +148,7 @@ fn person_page(
         401 => "Sign in first",
         403 => "You may not do this",
         404 => "There is nothing here",
-        405 | 400 => "That can not be read",
+        405 | 415 | 400 => "That can not be read",
         409 => "Something else came first",
         413 => "That is too much",
         422 => "Something needs you",

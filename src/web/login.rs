@@ -71,8 +71,9 @@ pub async fn ask(request: Request, ended: bool) -> Response {
             Ok(bytes) => serde_html_form::from_bytes(&bytes).unwrap_or_default(),
             Err(_) => Vec::new(),
         };
-        // A password is typed again, and a key belongs to one sending.
-        let fields: Vec<_> = fields.into_iter().filter(|(k, _)| !k.contains("password") && k != "key" && k != "act").collect();
+        // A form with a password is typed again whole: its fields must not stand in an address. A key belongs to one sending.
+        let secret = fields.iter().any(|(k, _)| k.contains("password"));
+        let fields: Vec<_> = fields.into_iter().filter(|(k, _)| !secret && k != "key" && k != "act").collect();
         match serde_html_form::to_string(&fields) {
             Ok(query) if !query.is_empty() && query.len() <= KEPT => (format!("{path}?{query}"), true),
             _ => (path, false),
@@ -100,12 +101,13 @@ fn inside(next: &str) -> &str {
 /// `POST /login`: sets the session cookie and goes on.
 pub async fn create(State(site): State<Site>, request: Request) -> Result<Response, ApiError> {
     let from = origin(&request);
-    let theme = theme(request.headers());
-    let agent = agent(request.headers());
+    let headers = request.headers().clone();
+    let (theme, agent) = (theme(&headers), agent(&headers));
     let form = <Form<Credentials> as axum::extract::FromRequest<Site>>::from_request(request, &site).await;
     let Ok(Form(given)) = form else {
         return Err(ApiError(Problem::Malformed("Send the fields `username` and `password` as a form.".into())));
     };
+    let had = CookieJar::from_headers(&headers).get(cookie_name(site.app.settings.secure_cookie)).map(|c| c.value().to_owned());
     let secret = match site.app.sign_in(&given.username, &given.password, from, agent).await {
         Ok(secret) => secret,
         Err(problem @ (Problem::Unauthenticated(_) | Problem::TooMany(..))) => {
@@ -126,14 +128,22 @@ pub async fn create(State(site): State<Site>, request: Request) -> Result<Respon
         }
         Err(other) => return Err(ApiError(other)),
     };
+    if let Some(had) = had {
+        site.app.drop_session(&had).await?;
+    }
     Ok(enter(&site, secret, inside(&given.next)))
 }
 
 /// Hands the session's secret to the browser and goes to a page of ours.
 pub(super) fn enter(site: &Site, secret: String, to: &str) -> Response {
+    stay(site, secret, Redirect::to(to).into_response())
+}
+
+/// Hands a session's secret to the browser with this answer.
+pub(super) fn stay(site: &Site, secret: String, answer: Response) -> Response {
     let secure = site.app.settings.secure_cookie;
     let cookie = Cookie::build((cookie_name(secure), secret)).path("/").http_only(true).secure(secure).same_site(SameSite::Lax).build();
-    (CookieJar::new().add(cookie), Redirect::to(to)).into_response()
+    (CookieJar::new().add(cookie), answer).into_response()
 }
 
 /// What the browser calls itself.

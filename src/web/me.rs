@@ -1,7 +1,7 @@
 //! `/me`: what this person may do, their sessions, their password, how the pages look.
 
 use askama::Template;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Site;
 use super::error::ApiError;
-use super::login::{agent, enter};
+use super::login::{agent, stay};
 use super::page::{Frame, THEME, Visit, again, go, page};
 use super::session::Proof;
 use super::words::{self, Moment, Wrong};
@@ -26,7 +26,6 @@ pub struct Form {
     again: String,
     session: String,
     theme: String,
-    done: String,
 }
 
 /// One session of this person.
@@ -79,7 +78,7 @@ fn browser(agent: &str) -> String {
     }
 }
 
-async fn account(visit: &Visit, proof: &Proof, done: &str, wrong: Option<Wrong>) -> Result<Page, Problem> {
+async fn account(visit: &Visit, proof: &Proof, done: &'static str, wrong: Option<Wrong>) -> Result<Page, Problem> {
     let app = &visit.site.app;
     let Proof::Session(secret) = proof else { return Err(Problem::Forbidden("Only a signed-in person has an account here.".into())) };
     let sessions = app
@@ -106,20 +105,15 @@ async fn account(visit: &Visit, proof: &Proof, done: &str, wrong: Option<Wrong>)
             .map(|(scope, roles)| (scope.clone(), roles.iter().map(|r| (words::capital(r.name()), super::people::meaning(*r))).collect()))
             .collect(),
         idle: words::span(app.settings.session_idle_ms),
-        done: match done {
-            "password" => "Your password is changed. All your other sessions have ended.",
-            "end" => "That session has ended.",
-            "others" => "All your other sessions have ended.",
-            _ => "",
-        },
+        done,
         sessions,
         wrong,
     })
 }
 
 /// `GET /me`.
-pub async fn show(visit: Visit, proof: Proof, Query(form): Query<Form>) -> Result<Response, ApiError> {
-    page(&account(&visit, &proof, &form.done, None).await?)
+pub async fn show(visit: Visit, proof: Proof) -> Result<Response, ApiError> {
+    page(&account(&visit, &proof, "", None).await?)
 }
 
 /// `POST /me`: one of its forms.
@@ -132,10 +126,23 @@ pub async fn update(visit: Visit, proof: Proof, State(site): State<Site>, reques
     let Proof::Session(secret) = &proof else { return Err(ApiError(Problem::Forbidden("Only a signed-in person has an account here.".into()))) };
     let done: Result<Response, Problem> = match form.act.as_str() {
         "theme" => Ok(themed(&site, &form.theme)),
-        "end" => app.end_session(actor, &form.session).await.map(|()| go("/me?done=end")),
-        "others" => app.end_other_sessions(actor, secret).await.map(|()| go("/me?done=others")),
+        "end" => match app.end_session(actor, &form.session).await {
+            Ok(()) => return page(&account(&visit, &proof, "That session has ended.", None).await?),
+            Err(problem) => Err(problem),
+        },
+        "others" => match app.end_other_sessions(actor, secret).await {
+            Ok(()) => return page(&account(&visit, &proof, "All your other sessions have ended.", None).await?),
+            Err(problem) => Err(problem),
+        },
         "password" if form.password != form.again => Err(Problem::field("again", "is not the same as the new password above")),
-        "password" => app.change_password(actor, &form.current, &form.password, agent).await.map(|s| enter(&site, s, "/me?done=password")),
+        "password" => match app.change_password(actor, &form.current, &form.password, agent).await {
+            Ok(secret) => {
+                let words = "Your password is changed. All your other sessions have ended.";
+                let shown = account(&visit, &Proof::Session(secret.clone()), words, None).await?;
+                return Ok(stay(&site, secret, page(&shown)?));
+            }
+            Err(problem) => Err(problem),
+        },
         _ => Err(Problem::Malformed("Send one of the forms of this page.".into())),
     };
     match done {

@@ -205,7 +205,7 @@ impl Visit {
         let filter = Filter { states: vec![State::AwaitingApproval], scopes: self.scopes(), ..Filter::default() };
         let mut mine = Vec::new();
         for c in self.site.app.store.list_changes(&filter, 200).await? {
-            if c.requested_by == self.actor.name || !self.actor.has(Role::Approver, &c.scope()) {
+            if !self.actor.has(Role::Approver, &c.scope()) || self.site.app.authors(&c).await?.contains(&self.actor.name) {
                 continue;
             }
             let decided = self.site.app.store.list_approvals(c.number).await?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::page::{Frame, Visit, again, go, page};
 use super::words::{Moment, Wrong};
-use crate::domain::access::{Act, EVERYWHERE, Facts, Grants, On, Role, decide};
+use crate::domain::access::{Act, Facts, Grants, On, Role, decide};
 use crate::domain::problem::{FieldError, Problem};
 use crate::store::people::Person;
 
@@ -64,6 +64,8 @@ struct ShowPage {
     frame: Frame,
     row: Row,
     own: bool,
+    /// Names of tokens that they made and that still work.
+    tokens: Vec<String>,
     scopes: Vec<String>,
     form: Form,
     link: Option<Link>,
@@ -114,9 +116,11 @@ fn setup_url(visit: &Visit, name: &str, secret: &str) -> Link {
 }
 
 fn granted(form: &Form) -> Result<(String, Role), Problem> {
-    let scope = if form.scope.is_empty() { EVERYWHERE.to_owned() } else { form.scope.clone() };
+    if form.scope.is_empty() {
+        return Err(Problem::field("scope", "choose an environment, or everywhere"));
+    }
     let role = form.role.parse().map_err(|why| Problem::Invalid(vec![FieldError::new("role", why)]))?;
-    Ok((scope, role))
+    Ok((form.scope.clone(), role))
 }
 
 async fn list_page(visit: &Visit, form: Form, link: Option<Link>, wrong: Option<Wrong>) -> Result<ListPage, Problem> {
@@ -153,6 +157,16 @@ async fn show_page(visit: &Visit, name: &str, form: Form, link: Option<Link>, wr
         frame: visit.frame(name, "admin").await?,
         row: rows(visit).await?.into_iter().find(|r| r.person.name == name).ok_or_else(none)?,
         own: visit.actor.name == name,
+        tokens: visit
+            .site
+            .app
+            .store
+            .list_tokens()
+            .await?
+            .into_iter()
+            .filter(|t| t.created_by == name && t.revoked_at.is_none() && t.expires_at > visit.now())
+            .map(|t| t.name)
+            .collect(),
         scopes: scopes(visit).await?,
         form,
         link,

@@ -96,7 +96,8 @@ async fn guard(site: Site, mut request: Request, next: Next, person_only: bool) 
     let path = request.uri().path().to_owned();
     let asked = format!("{} {path}", request.method());
     let from = origin(&request);
-    let by_itself = path == "/live" || request.headers().contains_key("hx-request");
+    let reloads = request.uri().query().is_some_and(|q| q.split('&').any(|p| p.starts_with("watch=")));
+    let by_itself = path == "/live" || path.ends_with("/events") || reloads || request.headers().contains_key("hx-request");
     let Some(proof) = proof(&site, request.headers()) else {
         return match is_page(&path) {
             true => super::login::ask(request, false).await,

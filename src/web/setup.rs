@@ -57,15 +57,12 @@ pub async fn create(State(site): State<Site>, Path(link): Path<String>, request:
         .await
         .map_err(|_| Problem::Malformed("Send the fields `password` and `again` as a form.".into()))?;
     let chosen = if form.password == form.again {
-        site.app.choose_password(&link, &form.password, from.clone()).await
+        site.app.choose_and_enter(&link, &form.password, from, agent).await
     } else {
         Err(Problem::field("again", "is not the same as the password above"))
     };
     match chosen {
-        Ok(name) => {
-            let secret = site.app.sign_in(&name, &form.password, from, agent).await?;
-            Ok(enter(&site, secret, "/"))
-        }
+        Ok(secret) => Ok(enter(&site, secret, "/")),
         Err(problem @ Problem::Invalid(_)) => {
             let shown = choice(&site, &headers, &link, Some(Wrong::of(&problem))).await?;
             again(problem, &shown)

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use fleetgate::domain::access::{Actor, Role};
 
-use crate::harness::{As, Setup, TestApp};
+use crate::harness::{APP, As, Setup, TestApp};
 
 /// Someone resizes the group outside Fleetgate.
 async fn outside(t: &TestApp, min: Option<i32>, desired: Option<i32>, max: Option<i32>) {
@@ -115,5 +115,24 @@ async fn a_rejection_ends_it_and_an_old_request_lapses() {
     let pia = t.sign_in("pia").await;
     assert_eq!(t.show(&pia, late).await["state"], "expired");
     assert!(t.mutating().is_empty());
+    t.finish().await;
+}
+
+/// Whoever made a token stands behind what it asks for: one person is not two.
+#[tokio::test]
+async fn nobody_approves_what_their_own_token_asked_for() {
+    let t = TestApp::with_stack(Setup::seed(409)).await;
+    t.person("sid", &[("*", Role::Admin), ("*", Role::Approver)]).await;
+    let (sid, pia, dan) = (t.sign_in("sid").await, t.sign_in("pia").await, t.sign_in("dan").await);
+    let v = t.release(&dan, "one", "ok", None).await;
+    let me = t.app.store.find_person("sid").await.unwrap().unwrap();
+    let actor = Actor { name: "sid".into(), id: me.id, ..crate::harness::admin() };
+    let token = As::Token(t.app.create_token(&actor, "sids", &[format!("{APP}/production")], 86_400_000).await.unwrap());
+    let number = TestApp::accepted(t.change(&token, "production", json!({"kind": "deploy", "release": v})).await);
+    t.approve(&sid, number).await.expect(403);
+    let page = t.get(&sid, &format!("/approvals/{number}")).await.text;
+    assert!(page.contains("You made token:sids, which asked for this") && !page.contains("Approve #"), "{page}");
+    assert!(t.get(&sid, "/approvals").await.text.contains("Nothing waits for you"));
+    t.approve(&pia, number).await.expect(200);
     t.finish().await;
 }

@@ -456,3 +456,58 @@ async fn no_page_makes_an_aws_call() {
     assert!(looked > 30, "{looked} pages");
     assert_eq!(t.calls().len(), calls, "{:?}", &t.calls()[calls..]);
 }
+
+/// A password must never stand in an address: not in a history, not in a proxy's log.
+#[tokio::test]
+async fn a_form_with_a_password_is_not_kept_over_a_sign_in() {
+    let t = TestApp::with_stack(Setup::seed(1106)).await;
+    let dan = t.sign_in("dan").await;
+    t.clock.advance(std::time::Duration::from_secs(1900));
+    let fields = [("act", "password"), ("current", "the old secret"), ("password", "the new secret"), ("again", "the new secret")];
+    let answer = post(&t, &dan, "/me", &fields).await;
+    assert_eq!(answer.status.as_u16(), 303);
+    let to = answer.headers[header::LOCATION].to_str().unwrap();
+    assert!(to.starts_with("/login?") && !to.contains("secret"), "{to}");
+}
+
+/// Whatever the framework refuses by itself is a page with a way out too.
+#[tokio::test]
+async fn what_can_not_be_read_is_answered_with_a_page() {
+    let t = TestApp::with_stack(Setup::seed(1107)).await;
+    let ada = t.sign_in("ada").await;
+    let twice = post(&t, &ada, "/admin/people", &[("name", "a"), ("name", "b")]).await;
+    assert_eq!(twice.status.as_u16(), 422);
+    let plain = t.send(&ada, Request::post("/apps/new").header(header::CONTENT_TYPE, "text/plain"), Body::from("name=x")).await;
+    assert_eq!(plain.status.as_u16(), 415);
+    let far = t.get(&ada, "/audit/-9223372036854775808").await;
+    assert_eq!(far.status.as_u16(), 404, "{}", far.text);
+    for answer in [twice, plain, far] {
+        assert!(answer.text.contains("<!doctype html>") && answer.text.contains("Request <code>"), "{}", answer.text);
+    }
+    t.finish().await;
+}
+
+/// A release that was made on the way to a refusal is not called nothing.
+#[tokio::test]
+async fn a_refused_deploy_says_that_the_release_was_made() {
+    let t = TestApp::with_stack(Setup::seed(1108)).await;
+    let dan = t.sign_in("dan").await;
+    let digest = t.push("two", "ok", None);
+    let image = format!("digest:{digest}");
+    let fields = [("image", image.as_str()), ("min_healthy", "500"), ("act", "start")];
+    let answer = post(&t, &dan, &format!("/apps/{APP}/staging/deploy"), &fields).await;
+    assert_eq!(answer.status.as_u16(), 422, "{}", answer.text);
+    assert!(answer.text.contains("The image is now release v2. Nothing else was changed."), "{}", answer.text);
+    t.finish().await;
+}
+
+/// A refusal is found by the filters of its environment, however its address was spelled.
+#[tokio::test]
+async fn an_encoded_address_hides_no_refusal() {
+    let t = TestApp::with_stack(Setup::seed(1109)).await;
+    let vera = t.sign_in("vera").await;
+    assert_eq!(post(&t, &vera, "/apps/sh%6Fp/%73taging/pin", &[]).await.status.as_u16(), 403);
+    let last = t.audit().await.pop().unwrap();
+    assert_eq!((last.action.as_str(), last.target.as_str()), ("request.refused", "shop/staging"));
+    t.finish().await;
+}
