@@ -69,14 +69,13 @@ impl App {
         };
         tracing::warn!(change = change.number, operation = e.operation, code = e.code.as_deref(), "a look at AWS failed");
         let limited = matches!(e.kind, ErrorKind::OverBudget { .. });
-        let words = e.message.clone();
         self.keep_quietly(change, move |c| {
             c.due_at = due;
             if !limited {
                 c.progress.misses += 1;
                 if c.progress.misses >= 3 {
-                    c.sentence =
-                        format!("Lost contact with AWS: {} looks in a row failed ({words}). The change goes on when AWS answers.", c.progress.misses);
+                    // The same words at each further miss, so that the timeline tells of it once.
+                    c.sentence = "Lost contact with AWS: three looks in a row failed. The change goes on when AWS answers.".into();
                 }
             }
         })

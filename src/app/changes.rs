@@ -434,8 +434,10 @@ impl App {
                                 c.progress.undo = Some(order);
                                 c.progress.stop = None;
                                 c.progress.proofs = 0;
+                                // They were counted towards the other version.
+                                c.progress.counts = Default::default();
                                 c.state = State::Undoing;
-                                c.sentence = format!("{who} takes it back.");
+                                c.sentence = format!("{who} asked to take it back; it is sent with the next look at AWS.");
                             }
                             CancelMode::Stop if c.progress.undo.is_none() && c.progress.stop.is_none() => {
                                 c.progress.stop = Some(order);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::App;
 use super::facts::running_digest;
 use crate::domain::access::Actor;
-use crate::domain::change::{Capacity, Lane, State};
+use crate::domain::change::{Capacity, Kind, Lane, State};
 use crate::domain::environment::Environment;
 use crate::domain::fleet::{self, Aim, Instance, Standing};
 use crate::domain::health::{Level, explain};
@@ -135,6 +135,23 @@ impl App {
         Ok(all)
     }
 
+    /// Releases whose last deployment in an environment did not stay, each with the number of that deployment.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn taken_back(&self, app: &str, env: &str) -> Result<BTreeMap<i64, i64>, Problem> {
+        let filter = Filter { app: Some(app.into()), env: Some(env.into()), ..Filter::default() };
+        let mut last: BTreeMap<i64, (State, i64)> = BTreeMap::new();
+        // Newest first: the first of each release counts.
+        for c in self.store.list_changes(&filter, 200).await?.into_iter().filter(|c| c.kind == Kind::Deploy && c.state.is_final()) {
+            if let (Some(release), Some(_)) = (c.release, c.started_at) {
+                last.entry(release).or_insert((c.state, c.number));
+            }
+        }
+        let bad = |s: &State| matches!(s, State::Undone | State::UndoFailed | State::Failed);
+        Ok(last.into_iter().filter(|(_, (state, _))| bad(state)).map(|(release, (_, number))| (release, number)).collect())
+    }
+
     /// Can this environment be rolled back now, and to what.
     ///
     /// # Errors
@@ -175,7 +192,7 @@ fn assemble(env: Environment, look: Option<LastLook>, releases: &BTreeMap<String
     }
     let misses = look.as_ref().map_or(0, |l| l.misses);
     if misses >= LOST {
-        sentence = format!("Lost contact with AWS: {misses} looks in a row failed. What follows is old. {sentence}");
+        sentence = format!("Lost contact with AWS. What follows is old. {sentence}");
         level = Level::Unknown;
     }
     let aim = open.iter().find(|c| c.lane == Lane::Main && c.state.holds_lane()).map_or_else(Aim::default, aim);

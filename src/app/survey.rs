@@ -104,6 +104,9 @@ impl App {
         for action in UNTRIED {
             permissions.push(Permission { action, tried: Tried::Untried(NO_TRIAL) });
         }
+        for action in AT_A_REFRESH {
+            permissions.push(Permission { action, tried: Tried::Untried("AWS checks it when a refresh begins") });
+        }
         let adopted = self.store.list_environments().await?;
         let groups = groups
             .into_iter()
@@ -121,16 +124,15 @@ impl App {
     }
 }
 
-/// What acts need, and what AWS checks of its caller when a refresh begins (aws-reference 13.2).
-const UNTRIED: [&str; 7] = [
+/// What acts need; and after it what AWS checks of its caller when a refresh begins (aws-reference 13.2).
+const UNTRIED: [&str; 5] = [
     "autoscaling:StartInstanceRefresh",
     "autoscaling:RollbackInstanceRefresh",
     "autoscaling:CancelInstanceRefresh",
     "autoscaling:UpdateAutoScalingGroup",
     "autoscaling:TerminateInstanceInAutoScalingGroup",
-    "ec2:RunInstances",
-    "iam:PassRole",
 ];
+const AT_A_REFRESH: [&str; 3] = ["ec2:RunInstances", "ec2:CreateTags", "iam:PassRole"];
 
 async fn try_on_a_group(cloud: &Cloud, group: Option<&Group>) -> Vec<Permission> {
     let p = Priority::Act;
@@ -214,6 +216,7 @@ mod tests {
             .chain(ON_A_GROUP)
             .chain(["ecr:DescribeImages", "ecr:DescribeRepositories", "ec2:CreateLaunchTemplateVersion"])
             .chain(UNTRIED)
+            .chain(AT_A_REFRESH)
             .collect();
         for action in crate::domain::iam::READS
             .iter()

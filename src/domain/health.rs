@@ -33,14 +33,21 @@ pub fn explain(env: &Environment, obs: Option<&Observation>) -> (Level, String) 
     let healthy = group.instances.iter().filter(|i| i.in_service() && health(obs, i) == Health::Healthy).count();
     let sick = group.instances.iter().find(|i| i.in_service() && health(obs, i) == Health::Unhealthy);
     let desired = usize::try_from(group.desired).unwrap_or(0);
-    let of = format!("{healthy} of {desired} instances are healthy");
+    // While a refresh rolls there are more than are wanted.
+    let of = if healthy > desired {
+        format!("{healthy} instances are healthy, {desired} wanted")
+    } else {
+        format!("{healthy} of {desired} {} healthy", if desired == 1 { "instance is" } else { "instances are" })
+    };
     if healthy == 0 && desired > 0 {
         let why = group.instances.iter().find_map(|i| target_words(obs, &i.id)).map_or_else(String::new, |w| format!(": {w}"));
         return (Level::Bad, format!("No instance is healthy{why}."));
     }
     if let Some(i) = sick {
         let words = target_words(obs, &i.id).unwrap_or_else(|| i.health.clone());
-        return (Level::Bad, format!("{of}; {} in {} is {words}.", i.id, i.zone));
+        // Enough are healthy beside it: one that starts, or is about to be replaced, is no outage.
+        let level = if healthy >= desired { Level::Warn } else { Level::Bad };
+        return (level, format!("{of}; {} in {} is {words}.", i.id, i.zone));
     }
     if healthy < desired {
         let starting = serving - healthy + group.instances.iter().filter(|i| i.arriving()).count();
@@ -49,8 +56,9 @@ pub fn explain(env: &Environment, obs: Option<&Observation>) -> (Level, String) 
     if let LaunchSource::Template(t) = &group.launch {
         match t.number() {
             None => {
+                // Which version runs is another question than how it is.
                 return (
-                    Level::Warn,
+                    Level::Ok,
                     format!(
                         "{of}. The group follows {} of its template: pin it before deploying.",
                         if t.version.is_empty() { "$Default" } else { &t.version }
@@ -59,7 +67,7 @@ pub fn explain(env: &Environment, obs: Option<&Observation>) -> (Level, String) 
             }
             Some(n) => {
                 if let Launched::MovingTag { tag } = plan::launched(env, obs, n) {
-                    return (Level::Warn, format!("{of}. The template launches the moving tag `{tag}`: pin it before deploying."));
+                    return (Level::Ok, format!("{of}. The template launches the moving tag `{tag}`: pin it before deploying."));
                 }
             }
         }

@@ -49,16 +49,20 @@ pub fn marks(plan: &Plan, known: &Known) -> Vec<Mark> {
     }
     if plan.bound.kind == Kind::Deploy {
         for place in &known.bad_in {
-            mark(true, format!("This release was taken back from {place}."));
+            mark(true, format!("This release did not stay in {place}."));
         }
         match known.good_in.as_slice() {
+            [] if !known.bad_in.is_empty() => {}
             [] => mark(true, "This release has not run anywhere else yet.".into()),
             places => {
                 for (place, since) in places {
                     let hours = (known.now - since) / HOUR_MS;
                     let young = hours < 1;
-                    let age = if young { format!("{} minutes", (known.now - since) / 60_000) } else { format!("{hours} hours") };
-                    mark(young, format!("It succeeded in {place} {age} ago."));
+                    match (known.now - since) / 60_000 {
+                        _ if !young => mark(false, format!("It succeeded in {place} {hours} {} ago.", if hours == 1 { "hour" } else { "hours" })),
+                        0 | 1 => mark(true, format!("It succeeded in {place} a minute ago: little time to notice trouble.")),
+                        minutes => mark(true, format!("It succeeded in {place} only {minutes} minutes ago: little time to notice trouble.")),
+                    }
                 }
             }
         }
@@ -156,8 +160,11 @@ mod tests {
         for (word, known) in [
             ("not healthy", Known { level: Level::Bad, ..k() }),
             ("not run anywhere", Known { good_in: Vec::new(), ..k() }),
-            ("minutes ago", Known { good_in: vec![("staging".into(), 26 * HOUR_MS - 60_000)], ..k() }),
-            ("taken back from staging", Known { bad_in: vec!["staging".into()], ..k() }),
+            ("only 5 minutes ago", Known { good_in: vec![("staging".into(), 26 * HOUR_MS - 300_000)], ..k() }),
+            ("a minute ago", Known { good_in: vec![("staging".into(), 26 * HOUR_MS - 60_000)], ..k() }),
+            ("did not stay in staging by #7", Known { bad_in: vec!["staging by #7".into()], ..k() }),
+            // Where it did not stay it ran: that it ran nowhere would be untrue.
+            ("did not stay in staging", Known { bad_in: vec!["staging".into()], good_in: Vec::new(), ..k() }),
             ("older than", Known { older: true, ..k() }),
             ("no earlier good", Known { way_back: false, ..k() }),
             ("limits moved", Known { capacity: Some(Capacity { min: 1, desired: 4, max: 10 }), ..k() }),

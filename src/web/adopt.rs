@@ -94,6 +94,9 @@ impl Page {
     fn adoptable(&self, c: &Candidate) -> bool {
         c.taken.is_none() && !c.checks.iter().any(|k| k.verdict == Verdict::Refuse)
     }
+    fn any(&self, s: &Survey) -> bool {
+        s.groups.iter().any(|c| self.adoptable(c))
+    }
     fn tried(&self, t: &Tried) -> (&'static str, &'static str, String) {
         match t {
             Tried::Allowed => ("ok", "ok", "allowed".into()),

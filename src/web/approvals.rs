@@ -104,18 +104,19 @@ async fn review(visit: &Visit, number: i64, form: Form, wrong: Option<Wrong>) ->
     };
     let (mut good_in, mut bad_in) = (Vec::new(), Vec::new());
     if let Some(release) = c.release {
-        for env in app.store.list_environments().await?.into_iter().filter(|e| e.app == c.app && e.id != c.env && visit.actor.sees(&e.scope())) {
+        for env in app.store.list_environments().await?.into_iter().filter(|e| e.app == c.app && visit.actor.sees(&e.scope())) {
+            if let Some(number) = app.taken_back(&env.app, &env.name).await?.get(&release).filter(|n| **n != number) {
+                bad_in.push(format!("{} by #{number}", env.name));
+                continue;
+            }
+            if env.id == c.env {
+                continue;
+            }
             if let Some(good) = app.store.list_good(env.id, 50).await?.into_iter().find(|g| g.release == release) {
                 match good.left_by {
                     Some(_) => bad_in.push(env.name),
                     None => good_in.push((env.name, good.at)),
                 }
-                continue;
-            }
-            let undone =
-                Filter { app: Some(c.app.clone()), env: Some(env.name.clone()), states: vec![State::Undone, State::UndoFailed], ..Filter::default() };
-            if app.store.list_changes(&undone, 50).await?.iter().any(|u| u.release == Some(release)) {
-                bad_in.push(env.name);
             }
         }
     }

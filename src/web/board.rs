@@ -26,6 +26,18 @@ struct Need {
     to: String,
 }
 
+/// Something odd about an environment, with the change that it is about.
+pub(super) struct Odd {
+    /// Icon.
+    pub(super) icon: &'static str,
+    /// Class of its colour.
+    pub(super) class: &'static str,
+    /// Number and title.
+    pub(super) change: Option<(i64, String)>,
+    /// What is odd.
+    pub(super) words: String,
+}
+
 /// One environment on the board.
 pub(super) struct Cell {
     /// `app/env` page.
@@ -49,7 +61,7 @@ pub(super) struct Cell {
     /// One fact.
     pub(super) fact: String,
     /// What is odd, with an icon and a class.
-    pub(super) odd: Vec<(&'static str, &'static str, String)>,
+    pub(super) odd: Vec<Odd>,
     /// When AWS was looked at.
     pub(super) as_of: Option<Moment>,
 }
@@ -94,24 +106,29 @@ pub(super) fn cell(o: &Overview) -> Cell {
     };
     let fact = match o.capacity() {
         Some(_) if lost => format!("{} when last seen", words::count(o.instances.len(), "instance")),
+        Some(c) if o.in_service() > usize::try_from(c.desired).unwrap_or(0) => format!("{} in service, {} wanted", o.in_service(), c.desired),
         Some(c) => format!("{} of {} in service", o.in_service(), c.desired),
         None => "No figures yet".into(),
     };
-    let mut odd: Vec<(&'static str, &'static str, String)> = Vec::new();
+    let mut odd: Vec<Odd> = Vec::new();
     for c in &o.open {
-        let title = words::title(c.kind, c.release);
-        odd.push(match c.state {
-            State::NeedsAttention => ("bad", "bad", format!("#{} {title} needs attention", c.number)),
-            State::AwaitingApproval => ("gate", "", format!("#{} {title} waits for approval", c.number)),
-            State::Queued | State::Scheduled => ("wait", "", format!("#{} {title} waits for its turn", c.number)),
-            _ if c.progress.first_failure.is_some() => ("bad", "bad", format!("#{}: a new instance failed", c.number)),
-            _ => continue,
-        });
+        let counts = &c.progress.counts;
+        let (icon, class, words) = match c.state {
+            State::NeedsAttention => ("bad", "bad", " needs attention".to_owned()),
+            State::AwaitingApproval => ("gate", "", " waits for approval".into()),
+            State::Queued | State::Scheduled => ("wait", "", " waits for its turn".into()),
+            _ if c.progress.first_failure.is_some() => ("bad", "bad", ": a new instance failed".into()),
+            _ if counts.total > 0 && c.progress.undo.is_none() => {
+                ("right", "", format!(": {} of {} new", counts.new_healthy, o.capacity().map_or(counts.total, |k| k.desired)))
+            }
+            _ => ("right", "", " is in progress".into()),
+        };
+        odd.push(Odd { icon, class, change: Some((c.number, format!("#{} {}", c.number, words::title(c.kind, c.release)))), words });
     }
     if lost {
-        odd.push(("cloud", "", "AWS does not answer".into()));
+        odd.push(Odd { icon: "cloud", class: "", change: None, words: "AWS does not answer".into() });
     } else if o.level == Level::Bad || o.level == Level::Warn && odd.is_empty() {
-        odd.push((words::health_icon(o.level), words::health_class(o.level), o.sentence.clone()));
+        odd.push(Odd { icon: words::health_icon(o.level), class: words::health_class(o.level), change: None, words: o.sentence.clone() });
     }
     let train = if o.instances.len() <= draw::LONGEST_TRAIN { draw::train(&o.instances, lost) } else { Vec::new() };
     Cell {
@@ -147,6 +164,8 @@ pub(super) fn groups(overviews: &[Overview]) -> Vec<Group> {
     groups
 }
 
+/// Kinds of needs, the most urgent first; ends of changes stand between those of AWS and those of somebody's convenience.
+const URGENCY: [&str; 7] = ["Problem", "Health", "No contact", "", "Approval", "Drift", "Pin"];
 /// How long a bad end stays among what needs somebody.
 const BAD_END_MS: i64 = 24 * 3_600_000;
 
@@ -176,11 +195,15 @@ pub async fn show(visit: Visit) -> Result<Response, ApiError> {
     };
     for c in app.store.list_changes(&ended, 20).await? {
         let newer = Filter { app: Some(c.app.clone()), env: Some(c.env_name.clone()), ..Filter::default() };
-        let last = app.store.list_changes(&newer, 10).await?.into_iter().find(|n| n.lane == Lane::Main && n.number > c.number);
-        if last.is_none() && visit.actor.has(Role::Deployer, &c.scope()) {
+        let last =
+            app.store.list_changes(&newer, 10).await?.into_iter().find(|n| n.lane == Lane::Main && n.number > c.number && n.started_at.is_some());
+        // What a person took back on purpose needs nobody.
+        let meant = c.state == State::Undone && c.progress.undo.as_ref().is_some_and(|u| u.by != "fleetgate" && u.by != "aws");
+        if last.is_none() && !meant && visit.actor.has(Role::Deployer, &c.scope()) {
             needs.push(bad_end(&c));
         }
     }
+    needs.sort_by_key(|n| URGENCY.iter().position(|k| *k == n.kind).unwrap_or(3));
     let rolling = overviews.iter().filter(|o| o.running().is_some()).count();
     let lost = overviews.iter().filter(|o| o.lost()).count();
     let title = match needs.len() {

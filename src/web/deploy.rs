@@ -59,6 +59,8 @@ struct Choice {
     note: String,
     pushed: Option<Moment>,
     runs: bool,
+    /// The deployment here by which it did not stay.
+    bad: Option<i64>,
 }
 
 #[derive(Template)]
@@ -172,6 +174,7 @@ async fn choose(visit: &Visit, env: Environment, form: Form, wrong: Option<Wrong
     let kept = app.store.find_images(&o.env.app).await?;
     let releases = app.store.list_releases(&o.env.app, i64::MAX, 50).await?;
     let running = o.release();
+    let taken_back = app.taken_back(&o.env.app, &o.env.name).await?;
     let mut choices = Vec::new();
     let images = kept.as_ref().map(|k| k.images.as_slice()).unwrap_or_default();
     for i in images.iter().take(30) {
@@ -186,6 +189,7 @@ async fn choose(visit: &Visit, env: Environment, form: Form, wrong: Option<Wrong
                 Some(r) => r.notes.clone().unwrap_or_default(),
                 None => "New: becomes a release when you review it.".into(),
             },
+            bad: release.and_then(|r| taken_back.get(&r.number)).copied(),
             pushed: i.pushed_at.map(Moment),
             runs,
         });
@@ -199,7 +203,7 @@ async fn choose(visit: &Visit, env: Environment, form: Form, wrong: Option<Wrong
     let chosen = if choices.iter().any(|c| c.value == wanted) || wanted == "other" {
         wanted
     } else {
-        choices.iter().find(|c| !c.runs).map_or_else(|| "other".to_owned(), |c| c.value.clone())
+        choices.iter().find(|c| !c.runs && c.bad.is_none()).map_or_else(|| "other".to_owned(), |c| c.value.clone())
     };
     let frame = visit.frame(format!("Deploy to {}", o.env.scope()), "apps").await?.protected(o.env.protected);
     Ok(ChoosePage { frame, o, form, choices, chosen, images_at: kept.map(|k| Moment(k.at)), wrong })

@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tower_http::request_id::RequestId;
 
+use super::Site;
 use super::page::{Frame, Person, Shown, initials, theme};
-use super::session::{Caller, is_page};
+use super::session::{Caller, is_page, known, origin};
 use crate::clock::Clocks;
 use crate::domain::access::{ActorKind, EVERYWHERE, Role};
 use crate::domain::problem::{FieldError, Problem};
@@ -165,8 +166,8 @@ fn person_page(
     let ways = match (&frame.person, problem) {
         (None, _) => vec![("/login", "Sign in")],
         (_, Problem::NotFound(_)) => vec![("/", "See all environments"), ("/deployments", "See all deployments"), ("/help", "Help")],
-        (_, Problem::Forbidden(_)) => vec![("/me", "See what you may do"), ("/", "Go to the board")],
-        _ => vec![("/", "Go to the board")],
+        (_, Problem::Forbidden(_)) => vec![("/me", "See what you may do"), ("/", "Go to Home")],
+        _ => vec![("/", "Go to Home")],
     };
     let changed = if problem.status() >= 500 { "Nothing that is not in the audit was changed." } else { "Nothing was changed." };
     let shown = Page { frame, detail: problem.detail(), fields, change, ways, changed, request_id };
@@ -197,10 +198,16 @@ pub fn too_large() -> Problem {
 }
 
 /// 404 for what is no route.
-pub async fn not_found() -> Response {
-    respond(Problem::NotFound(
-        "There is no such address here. The API is described at /api/openapi.json, and everything else hangs on the board.".into(),
-    ))
+pub async fn not_found(State(site): State<Site>, request: Request) -> Response {
+    let (from, headers) = (origin(&request), request.headers().clone());
+    let caller = known(&site, &headers, from).await;
+    let mut response = respond(Problem::NotFound(
+        "There is no such address here. Everything is reached from Home; the API is described at /api/openapi.json.".into(),
+    ));
+    if let Some(caller) = caller {
+        response.extensions_mut().insert(caller);
+    }
+    response
 }
 
 /// 405.

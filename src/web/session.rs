@@ -164,6 +164,11 @@ fn proof(site: &Site, headers: &HeaderMap) -> Option<Proof> {
     jar.get(cookie_name(site.app.settings.secure_cookie)).map(|c| Proof::Session(c.value().to_owned()))
 }
 
+/// Who sends this request, where that is known: for an answer that no route gives.
+pub(super) async fn known(site: &Site, headers: &HeaderMap, from: Origin) -> Option<Caller> {
+    proof(site, headers)?.look(site, from).await.ok().map(Caller)
+}
+
 fn from_browser(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
 }

@@ -88,6 +88,7 @@ pub async fn update(visit: Visit, body: String) -> Result<Response, ApiError> {
     let days = form.days.trim().parse::<i64>().ok().filter(|d| (1..=366).contains(d));
     let name = form.name.trim().to_owned();
     let made = match days {
+        Some(_) if form.env.is_empty() => Err(Problem::field("env", "tick at least one environment")),
         Some(days) => app.create_token(actor, &name, &scopes, days * DAY_MS).await,
         None => Err(Problem::Invalid(vec![FieldError::new("days", format!("must be 1 to 366 days, not `{}`", form.days.trim()))])),
     };

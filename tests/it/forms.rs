@@ -310,7 +310,7 @@ async fn every_form_says_what_is_wrong_and_keeps_what_was_typed() {
             vec![("act", s("create")), ("name", s("ci")), ("days", s("30"))],
             422,
             "env",
-            "name at least one environment",
+            "tick at least one environment",
             "30",
         ),
     ];
@@ -509,5 +509,40 @@ async fn an_encoded_address_hides_no_refusal() {
     assert_eq!(post(&t, &vera, "/apps/sh%6Fp/%73taging/pin", &[]).await.status.as_u16(), 403);
     let last = t.audit().await.pop().unwrap();
     assert_eq!((last.action.as_str(), last.target.as_str()), ("request.refused", "shop/staging"));
+    t.finish().await;
+}
+
+/// Whoever deploys or approves at three in the morning must see that this very release failed here.
+#[tokio::test]
+async fn a_release_that_did_not_stay_here_is_not_offered_first_and_is_marked_in_the_review() {
+    let t = TestApp::with_stack(Setup::seed(1110)).await;
+    let (dan, pia) = (t.sign_in("dan").await, t.sign_in("pia").await);
+    let bad = t.release(&dan, "bad", "unhealthy", None).await;
+    let first = TestApp::accepted(t.change(&dan, "production", json!({"kind": "deploy", "release": bad})).await);
+    t.approve(&pia, first).await.expect(200);
+    assert_eq!(t.run(&dan, first).await.0["state"], "undone");
+    let (dan, pia) = (t.sign_in("dan").await, t.sign_in("pia").await);
+    assert_eq!(post(&t, &dan, &format!("/apps/{APP}/images"), &[("act", "refresh")]).await.status.as_u16(), 303);
+    let choice = t.get(&dan, &format!("/apps/{APP}/production/deploy")).await.text;
+    let row = choice.split("<label>").find(|l| l.contains(&format!("value=\"release:{bad}\""))).unwrap();
+    assert!(!row.contains(" checked") && row.contains(&format!("It did not stay here: #{first}")), "{row}");
+    let second = TestApp::accepted(t.change(&dan, "production", json!({"kind": "deploy", "release": bad})).await);
+    let review = t.get(&pia, &format!("/approvals/{second}")).await.text;
+    assert!(review.contains(&format!("This release did not stay in production by #{first}.")), "{review}");
+    assert!(!review.contains("has not run anywhere else"), "{review}");
+    let home = t.get(&dan, "/").await.text;
+    assert!(home.contains(&format!("Open #{first}")), "what failed needs somebody until something else began there: {home}");
+    t.finish().await;
+}
+
+/// Somebody who is signed in is not told to sign in by an address that does not exist.
+#[tokio::test]
+async fn an_address_that_does_not_exist_knows_who_asks() {
+    let t = TestApp::with_stack(Setup::seed(1111)).await;
+    let dan = t.sign_in("dan").await;
+    let known = t.get(&dan, "/nowhere").await.text;
+    assert!(known.contains("See all environments") && !known.contains("href=\"/login\""), "{known}");
+    let nobody = t.get(&As::Nobody, "/nowhere").await.text;
+    assert!(nobody.contains("href=\"/login\"") && !nobody.contains("See all environments"), "{nobody}");
     t.finish().await;
 }

@@ -104,8 +104,13 @@ pub(super) fn plan(
     }
     if diff.is_empty() {
         checks.push(refuse_field("no_change", "min", "The group has these figures already. There is nothing to change."));
-    } else {
-        checks.push(ok("range", format!("{}/{}/{} keeps min ≤ desired ≤ max.", after.min, after.desired, after.max)));
+    } else if checks.iter().all(|c| c.verdict != super::Verdict::Refuse) {
+        let effect = match after.desired - group.desired {
+            0 => "no instance starts or ends by it".to_owned(),
+            n if n > 0 => format!("{n} {} started", if n == 1 { "instance is" } else { "instances are" }),
+            n => format!("{} {} terminated", -n, if n == -1 { "instance is" } else { "instances are" }),
+        };
+        checks.push(ok("range", format!("{}/{}/{} keeps min ≤ desired ≤ max: {effect}.", after.min, after.desired, after.max)));
     }
     let mut bound = bound(env, group, Kind::Capacity);
     // Only what changes is sent.
