@@ -1,5 +1,6 @@
 //! Adopting a group through the pages: the look at a place, permission by permission and group by group, and then the adoption.
 
+use fleetgate::domain::iam;
 use fleetgate_sim::FaultKind;
 
 use crate::forms::post;
@@ -31,7 +32,7 @@ async fn a_look_tells_what_the_role_may_do_and_what_can_not_be_adopted_and_chang
     let role = format!("arn:aws:iam::{}:role/{}", t.names.account, t.names.role);
     let path = "/apps/shop/adopt";
     t.fault("DescribeLifecycleHooks", FaultKind::Denied, None);
-    let before = t.mutating().len();
+    let (before, calls) = (t.mutating().len(), t.calls().len());
     let mut fields = place(&t, &role);
     fields.push(("act", "look"));
     let look = post(&t, &ada, path, &fields).await;
@@ -49,6 +50,15 @@ async fn a_look_tells_what_the_role_may_do_and_what_can_not_be_adopted_and_chang
         "elasticloadbalancing:DescribeTargetHealth",
     ] {
         assert!(line(allowed).contains("allowed"), "{}", line(allowed));
+    }
+    // A permission of the policy that is not listed would never be looked at; each read is tried under its own name.
+    for action in iam::READS.iter().chain(&iam::REPOSITORY_READS).chain(&iam::GROUP_ACTS).chain(&iam::TEMPLATE_ACTS) {
+        line(action);
+    }
+    let trial: Vec<String> = t.calls()[calls..].iter().map(|c| c.operation.clone()).collect();
+    for action in iam::READS.iter().chain(&iam::REPOSITORY_READS) {
+        let operation = action.split_once(':').unwrap().1;
+        assert!(trial.iter().any(|o| o == operation), "{action} was not tried");
     }
     // What can only be tried by doing it is not called allowed.
     for untried in ["autoscaling:StartInstanceRefresh", "autoscaling:TerminateInstanceInAutoScalingGroup", "iam:PassRole"] {
