@@ -7,6 +7,7 @@ use super::facts::running_digest;
 use crate::domain::access::Actor;
 use crate::domain::change::{Capacity, Kind, Lane, State};
 use crate::domain::environment::Environment;
+use crate::domain::evidence;
 use crate::domain::fleet::{self, Aim, Instance, Standing};
 use crate::domain::health::{Level, explain};
 use crate::domain::observation::{LaunchSource, Observation};
@@ -190,6 +191,12 @@ fn assemble(env: Environment, look: Option<LastLook>, releases: &BTreeMap<String
         sentence = format!("{sentence} The group launches v{launched}; the last that succeeded here is v{record}.");
         level = if level == Level::Ok { Level::Warn } else { level };
     }
+    // While a refresh rolls, a new instance that is not healthy yet is nothing amiss, as long as enough are; the change watches it.
+    let rolls =
+        |c: &&Change| c.state.holds_lane() && matches!(c.kind, Kind::Deploy | Kind::Rollback | Kind::Replace) && c.progress.first_failure.is_none();
+    if level == Level::Warn && open.iter().any(|c| rolls(&c)) && obs.is_some_and(enough_are_healthy) {
+        level = Level::Ok;
+    }
     let misses = look.as_ref().map_or(0, |l| l.misses);
     if misses >= LOST {
         sentence = format!("Lost contact with AWS. What follows is old. {sentence}");
@@ -198,6 +205,14 @@ fn assemble(env: Environment, look: Option<LastLook>, releases: &BTreeMap<String
     let aim = open.iter().find(|c| c.lane == Lane::Main && c.state.holds_lane()).map_or_else(Aim::default, aim);
     let instances = obs.map(|o| fleet::instances(&env, o, releases, aim)).unwrap_or_default();
     Overview { env, look, level, sentence, launched, instances, open }
+}
+
+/// As many healthy instances as are wanted.
+fn enough_are_healthy(obs: &Observation) -> bool {
+    obs.group.as_ref().is_some_and(|g| {
+        let healthy = g.instances.iter().filter(|i| i.in_service() && evidence::health(obs, i) == evidence::Health::Healthy).count();
+        i32::try_from(healthy).unwrap_or(i32::MAX) >= g.desired
+    })
 }
 
 /// Which versions a running change calls new and old.

@@ -203,3 +203,29 @@ async fn raising_and_terminating_run_beside_a_deploy_and_the_rest_waits() {
     assert_eq!(replaced["state"], "succeeded", "{replaced}");
     t.finish().await;
 }
+
+/// While a good release rolls, instances that are not healthy yet stand beside enough that are: no alarm at any look.
+#[tokio::test]
+async fn an_ordinary_rollout_is_no_alarm() {
+    let t = TestApp::with_stack(Setup::seed(130)).await;
+    let dan = t.sign_in("dan").await;
+    let v = t.release(&dan, "slow", "ok", Some(100)).await;
+    let number = TestApp::accepted(t.change(&dan, "staging", json!({"kind": "deploy", "release": v})).await);
+    let (mut looks, mut beside) = (0, 0);
+    loop {
+        t.step().await;
+        let dan = t.sign_in("dan").await;
+        let change = t.show(&dan, number).await;
+        if !change["finished_at"].is_null() {
+            assert_eq!(change["state"], "succeeded", "{change}");
+            break;
+        }
+        let env = t.environment(&dan, "staging").await;
+        assert_eq!(env["health"], "ok", "{}", env["sentence"]);
+        looks += 1;
+        beside += usize::from(env["sentence"].as_str().unwrap().contains(" is "));
+        assert!(looks < 400);
+    }
+    assert!(looks > 10 && beside > 0, "{looks} looks, {beside} of them with an instance that was not healthy yet");
+    t.finish().await;
+}
