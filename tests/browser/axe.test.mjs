@@ -20,11 +20,14 @@ async function check(page, name) {
     await page.setViewportSize({ width, height: 900 });
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme });
-      const found = await page.evaluate(async () => {
-        const { violations, passes } = await window.axe.run(document, { resultTypes: ['violations'] });
+      // A theme changes colours and nothing else: what does not look at colours is asked once for each width.
+      const only = colorScheme === 'dark' ? ['color-contrast', 'link-in-text-block'] : null;
+      const found = await page.evaluate(async (rules) => {
+        const options = { resultTypes: ['violations'], ...(rules && { runOnly: { type: 'rule', values: rules } }) };
+        const { violations, passes } = await window.axe.run(document, options);
         return { rules: passes.length, violations: violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).slice(0, 3).join(' ')}`) };
-      });
-      assert.ok(found.rules > 10, `axe looked at ${name}`);
+      }, only);
+      assert.ok(found.rules > (only ? 0 : 10), `axe looked at ${name}`);
       assert.deepEqual(found.violations, [], `${name}, ${width} px, ${colorScheme}`);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.ok(overflow <= 0, `${name} is ${overflow} px too wide for ${width} px`);
