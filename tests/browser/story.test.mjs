@@ -27,7 +27,12 @@ async function messages(context, page) {
   const heard = [];
   const tools = await context.newCDPSession(page);
   await tools.send('Network.enable');
-  tools.on('Network.eventSourceMessageReceived', (m) => heard.push(m.eventName));
+  const waiting = [];
+  tools.on('Network.eventSourceMessageReceived', (m) => {
+    heard.push(m.eventName);
+    for (const w of waiting.splice(0)) w.name === m.eventName ? w.done() : waiting.push(w);
+  });
+  heard.next = (name) => new Promise((done) => waiting.push({ name, done }));
   return heard;
 }
 
@@ -76,6 +81,12 @@ async function story({ live }) {
     const news = heard.filter((name) => name === 'news').length;
     assert.ok(gets.every((r) => r.by === 'htmx' && r.url.endsWith(`/deployments/${number}`)), `only this block: ${gets.map((r) => r.url)}`);
     assert.ok(gets.length >= 3 && gets.length <= news, `${gets.length} fetches for ${news} pieces of news: each has its cause`);
+    // And where nothing happens nothing is asked: from one beat of the stream to the second after it, on a change that has ended.
+    await heard.next('beat');
+    const from = made.length;
+    await heard.next('beat');
+    await heard.next('beat');
+    assert.deepEqual(made.slice(from).map((r) => r.url), [], 'nothing is asked periodically');
   }
   const change = (await world.api('GET', `/api/v1/changes/${number}`)).body;
   assert.deepEqual([change.state, change.env, change.release], ['succeeded', 'production', 5]);
