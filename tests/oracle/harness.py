@@ -1,4 +1,4 @@
-"""Counting checks, and two callers of the same simulator: boto3 in this process, the AWS CLI as a process of its own.
+"""Counting checks, and two callers of the same simulator: boto3 in this process, the AWS CLI beside it.
 
 Both answer with plain data in one form, so that their answers can be compared: no ResponseMetadata, times in UTC.
 """
@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import boto3
@@ -46,13 +47,15 @@ class Checks:
         self.passed = 0
         self.failed = 0
         self._asked = set()
+        self._turn = threading.Lock()
 
     def that(self, holds, sentence, detail=""):
-        if holds:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"FAILED {sentence}" + (f"\n       {detail}" if detail else ""), flush=True)
+        with self._turn:
+            if holds:
+                self.passed += 1
+            else:
+                self.failed += 1
+                print(f"FAILED {sentence}" + (f"\n       {detail}" if detail else ""), flush=True)
         return bool(holds)
 
     def equal(self, got, wanted, sentence):
@@ -182,27 +185,63 @@ class Boto:
 
 
 class Cli:
-    """The AWS CLI of this virtual environment, fed by --cli-input-json so that both callers send the same parameters."""
+    """The AWS CLI of this virtual environment, fed by --cli-input-json so that both callers send the same parameters.
+
+    One process of it answers all calls (aws_cli.py); a service's first answer and the first refusal are asked for again by
+    `aws` itself, which must print the very same.
+    """
 
     who = "cli"
 
     def __init__(self, endpoint, checks, models):
         self._endpoint, self._checks, self._models = endpoint, checks, models
-        self._program = str(pathlib.Path(sys.executable).parent / "aws")
+        here = pathlib.Path(__file__).resolve().parent
+        # It ends with its standard input, so with this process.
+        self._kept = subprocess.Popen(
+            [sys.executable, str(here / "aws_cli.py")],
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self._turn = threading.Lock()
+        self._compared = set()
         self.called = set()
 
-    def _run(self, service, operation, params, extra):
-        command = [self._program, service, botocore.xform_name(operation, "-"), "--endpoint-url", self._endpoint]
-        command += ["--region", REGION, "--output", "json", "--cli-input-json", json.dumps(params), *extra]
+    def _by_the_kept(self, arguments):
+        with self._turn:
+            self._kept.stdin.write(json.dumps(arguments) + "\n")
+            self._kept.stdin.flush()
+            return tuple(json.loads(self._kept.stdout.readline()))
+
+    def _by_a_process(self, arguments):
+        program = str(pathlib.Path(sys.executable).parent / "aws")
         done = subprocess.run(
-            command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+            [program, *arguments], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
         )
-        if done.returncode != 0:
-            text = done.stderr.strip()
+        return done.returncode, done.stdout, done.stderr
+
+    def _run(self, service, operation, params, extra):
+        # `aws s3` copies files; the operations of S3 are `aws s3api`.
+        arguments = ["s3api" if service == "s3" else service, botocore.xform_name(operation, "-")]
+        arguments += ["--endpoint-url", self._endpoint, "--region", REGION, "--output", "json"]
+        arguments += ["--cli-input-json", json.dumps(params), *extra]
+        status, printed, complained = self._by_the_kept(arguments)
+        kind = "a refusal" if status else service
+        if kind not in self._compared and operation.startswith(("Describe", "Get", "List")):
+            self._compared.add(kind)
+            self._checks.equal(
+                (status, printed, complained),
+                self._by_a_process(arguments),
+                f"cli {service}.{operation}: the kept process prints what `aws` prints",
+            )
+        if status != 0:
+            text = complained.strip()
             # `An error occurred (Code) when calling the Op operation: message`
             code = text.split("(", 1)[1].split(")", 1)[0] if text.startswith("An error occurred (") else ""
-            raise Refused(code, None, text, f"exit {done.returncode}")
-        return json.loads(done.stdout) if done.stdout.strip() else {}
+            raise Refused(code, None, text, f"exit {status}")
+        return json.loads(printed) if printed.strip() else {}
 
     def call(self, service, operation, **params):
         answer = self._run(service, operation, params, ["--no-paginate"])

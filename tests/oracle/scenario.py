@@ -84,8 +84,8 @@ class Walk:
         return self.reads((service, operation, params))[0]
 
     def reads(self, *wanted):
-        """Both callers at one instant; the CLI's processes run side by side."""
-        with ThreadPoolExecutor(4) as pool:
+        """Both callers at one instant; the CLI's turn runs beside boto3's."""
+        with ThreadPoolExecutor(1) as pool:
             by_cli = [pool.submit(self.cli.call, s, o, **p) for s, o, p in wanted]
             by_boto = [self.boto.call(s, o, **p) for s, o, p in wanted]
             for (service, operation, params), ours, theirs in zip(wanted, by_boto, by_cli, strict=True):
