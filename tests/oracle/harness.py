@@ -3,25 +3,27 @@
 Both answer with plain data in one form, so that their answers can be compared: no ResponseMetadata, times in UTC.
 """
 
+import base64
 import datetime
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 
 import boto3
 import botocore.config
 import botocore.exceptions
-import botocore.session
+import botocore.response
 import botocore.utils
 
 import wire
 
 REGION = "ap-south-1"
-SERVICES = ("autoscaling", "ec2", "elbv2", "ecr", "sts")
+SERVICES = ("autoscaling", "cloudwatch", "ec2", "ecr", "elasticache", "elbv2", "iam", "s3", "sts")
 
 # The whole environment of both callers: nothing of the host's profile, proxies or instance role can leak in.
 ENVIRONMENT = {
@@ -127,6 +129,10 @@ def plain(value):
         return [plain(v) for v in value]
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.timezone.utc).isoformat()
+    if isinstance(value, botocore.response.StreamingBody):
+        value = value.read()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value
 
 
@@ -140,21 +146,42 @@ class Boto:
         os.environ.clear()
         os.environ.update(ENVIRONMENT)
         config = botocore.config.Config(
-            retries={"total_max_attempts": 1}, proxies={}, connect_timeout=5, read_timeout=30
+            retries={"total_max_attempts": 1},
+            proxies={},
+            connect_timeout=5,
+            read_timeout=30,
+            s3={"addressing_style": "path"},
         )
         session = boto3.session.Session(region_name=REGION)
         self.clients = {s: session.client(s, endpoint_url=endpoint, config=config) for s in SERVICES}
-        for service, client in self.clients.items():
+        # CloudWatch speaks three protocols and boto3 takes JSON of its own accord.
+        self.dialects = {"cloudwatch": {}}
+        for service, spoken in self.dialects.items():
+            for protocol in self.clients[service].meta.service_model.metadata["protocols"]:
+                if protocol != self.clients[service].meta.service_model.resolved_protocol:
+                    other = boto3.session.Session(region_name=REGION)
+                    model = other._session.get_component("data_loader").load_service_model(service, "service-2")
+                    model["metadata"]["protocols"] = [protocol]
+                    spoken[protocol] = other.client(service, endpoint_url=endpoint, config=config)
+        for client in (*self.clients.values(), *(c for spoken in self.dialects.values() for c in spoken.values())):
             client.meta.events.register("before-parse", self._look_at_the_wire)
         self.called = set()
 
     def _look_at_the_wire(self, operation_model, response_dict, **_):
-        name = f"{operation_model.service_model.service_name}.{operation_model.name}"
+        model = operation_model.service_model
+        by = f" ({model.resolved_protocol})" if model.service_name in self.dialects else ""
+        name = f"{model.service_name}.{operation_model.name}{by}"
         problems = wire.problems(operation_model, response_dict)
         self._checks.once(not problems, f"{name}: the bytes fit the model", "; ".join(problems[:8]))
 
     def call(self, service, operation, **params):
-        client = self.clients[service]
+        answer = self.answer(self.clients[service], service, operation, params)
+        self.called.add((service, operation))
+        self._answers.setdefault((service, operation), []).append(answer)
+        return answer
+
+    def answer(self, client, service, operation, params):
+        """What this client of the service is answered."""
         method = getattr(client, botocore.xform_name(operation))
         try:
             answer = method(**params)
@@ -170,18 +197,18 @@ class Boto:
         self._checks.once(
             answer["ResponseMetadata"].get("RequestId"), f"{service}.{operation}: an answer carries a request id"
         )
-        answer = plain(answer)
-        self.called.add((service, operation))
-        self._answers.setdefault((service, operation), []).append(answer)
-        return answer
+        return plain(answer)
 
     def pages(self, service, operation, size, **params):
         """All pages of this size (None: the service's own), put together by boto3."""
         paginator = self.clients[service].get_paginator(botocore.xform_name(operation))
         return plain(paginator.paginate(PaginationConfig={"PageSize": size}, **params).build_full_result())
 
+    def model(self, service, operation):
+        return self.clients[service].meta.service_model.operation_model(operation)
+
     def output_shape(self, service, operation):
-        return self.clients[service].meta.service_model.operation_model(operation).output_shape
+        return self.model(service, operation).output_shape
 
 
 class Cli:
@@ -226,7 +253,9 @@ class Cli:
         # `aws s3` copies files; the operations of S3 are `aws s3api`.
         arguments = ["s3api" if service == "s3" else service, botocore.xform_name(operation, "-")]
         arguments += ["--endpoint-url", self._endpoint, "--region", REGION, "--output", "json"]
-        arguments += ["--cli-input-json", json.dumps(params), *extra]
+        if params is not None:
+            arguments += ["--cli-input-json", json.dumps(params, default=bytes.decode)]
+        arguments += extra
         status, printed, complained = self._by_the_kept(arguments)
         kind = "a refusal" if status else service
         if kind not in self._compared and operation.startswith(("Describe", "Get", "List")):
@@ -244,9 +273,25 @@ class Cli:
         return json.loads(printed) if printed.strip() else {}
 
     def call(self, service, operation, **params):
-        answer = self._run(service, operation, params, ["--no-paginate"])
+        model = self._models.model(service, operation)
+        if model.has_streaming_input or model.has_streaming_output:
+            answer = self._stream(model, service, operation, params)
+        else:
+            answer = self._run(service, operation, params, ["--no-paginate"])
         self.called.add((service, operation))
-        return self._timed(answer, self._models.output_shape(service, operation))
+        return self._timed(answer, model.output_shape)
+
+    def _stream(self, model, service, operation, params):
+        """The CLI takes and gives a stream as a file, and has no --cli-input-json where it gives one."""
+        with tempfile.NamedTemporaryFile() as file:
+            if model.has_streaming_output:
+                single = [word for k, v in params.items() for word in (f"--{botocore.xform_name(k, '-')}", str(v))]
+                answer = self._run(service, operation, None, [*single, file.name])
+                return answer | {model.output_shape.serialization["payload"]: plain(file.read())}
+            member = model.input_shape.serialization["payload"]
+            file.write(params.pop(member, b""))
+            file.flush()
+            return self._run(service, operation, params, [f"--{botocore.xform_name(member, '-')}", file.name])
 
     def pages(self, service, operation, size, **params):
         answer = self._run(service, operation, params, ["--page-size", str(size)])

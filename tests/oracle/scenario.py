@@ -5,9 +5,16 @@ stopped instant and must give the same content.
 """
 
 import base64
+import importlib
+import pathlib
 from concurrent.futures import ThreadPoolExecutor
 
 from harness import REGION
+
+# Every other walk: walk_<service>.py with `everything(walk)`, and `refusals(walk)` with rows as errors.py has them, if it has any.
+WALKS = [
+    importlib.import_module(path.stem) for path in sorted(pathlib.Path(__file__).resolve().parent.glob("walk_*.py"))
+]
 
 # What the simulator answers. run.py holds this against the match arms in sim/src/services and against what was called.
 OPERATIONS = {
@@ -92,6 +99,9 @@ class Walk:
                 self.checks.equal(
                     theirs.result(), ours, f"{service}.{operation} {params}: the CLI reads what boto3 reads"
                 )
+                for protocol, client in self.boto.dialects.get(service, {}).items():
+                    again = self.boto.answer(client, service, operation, params)
+                    self.checks.equal(again, ours, f"{service}.{operation} {params}: the same by {protocol}")
         return by_boto
 
     def group(self):
@@ -113,6 +123,8 @@ class Walk:
     def everything(self):
         for part in (self.identity, self.images, self.templates, self.the_group, self.instances, self.refreshes):
             part()
+        for other in WALKS:
+            other.everything(self)
         self.world()
 
     def identity(self):
