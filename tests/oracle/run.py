@@ -14,6 +14,7 @@ import choices
 import errors
 import members
 import story
+import waiters
 import wire
 from harness import Boto, Checks, Cli, Sim
 from scenario import OPERATIONS, Walk
@@ -145,6 +146,7 @@ def main():
     part(checks, "selectors", lambda: choices.run(walks[0]))
     part(checks, "refusals", lambda: errors.run(walks[0], source))
     part(checks, "a deploy over time", lambda: story.run(walks[0]))
+    part(checks, "waiters", lambda: waiters.run(walks[0], source))
     part(checks, "every operation called", called)
     part(checks, "members of botocore's examples", lambda: members.compare(checks, boto, answers))
     print(f"{checks.passed} passed, {checks.failed} failed", flush=True)
