@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{faults::Fault, handle::Handle, seed::ImageSeed};
+use crate::{clock::END, faults::Fault, handle::Handle, seed::ImageSeed};
 
 /// Status and body of an answer.
 pub(crate) type Answer = (u16, Value);
@@ -14,9 +14,34 @@ fn bad(error: impl std::fmt::Display) -> Answer {
     (400, json!({"error": error.to_string()}))
 }
 
-/// Reads a JSON body; serde's complaint names the field.
+/// Reads a JSON body; the complaint begins with the field that is wrong.
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Answer> {
-    serde_json::from_slice(body).map_err(bad)
+    // A list would be read as the fields in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(bad("body: must be a JSON object"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+        let (path, why) = (e.path().to_string(), e.inner().to_string());
+        // A field that is missing or unknown stands in the words, not in the path.
+        let word = why.split('`').nth(1).filter(|_| path == "." && (why.starts_with("missing field") || why.starts_with("unknown field")));
+        match (path.as_str(), word) {
+            (_, Some(word)) => bad(format!("{word}: {why}")),
+            (".", None) => bad(format!("body: {why}")),
+            _ => bad(format!("{path}: {why}")),
+        }
+    })?;
+    reader.end().map_err(|e| bad(format!("body: {e}")))?;
+    Ok(value)
+}
+
+/// The body of a control that takes nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+fn nothing(body: &[u8]) -> Result<(), Answer> {
+    if body.is_empty() { Ok(()) } else { read::<Nothing>(body).map(|Nothing {}| ()) }
 }
 
 #[derive(Deserialize)]
@@ -50,6 +75,18 @@ struct CapacityBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct BucketsBody {
+    on: bool,
+    #[serde(default = "one")]
+    scale: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RedisBody {
     group: String,
     state: String,
@@ -68,14 +105,17 @@ struct ClockBody {
 const CONTROLS: &[(&str, &str, &str)] = &[
     ("GET", "", "this list"),
     ("GET", "world", "ground truth: time, parameters, groups, instances, targets, images"),
-    ("GET", "calls?since=SEQ", "every AWS call after that number"),
+    ("GET", "calls?since=SEQ", "every AWS call after that number that is still kept, and how many are gone"),
     ("POST", "clock", "{advance_seconds} moves time on, {speed} sets its speed (0 stops)"),
-    ("GET", "faults", "the fault rules"),
+    ("GET", "faults", "the fault rules, how many calls each has seen and hit"),
     ("POST", "faults", "{service, operation, kind, rate, seed, count?, seconds?} adds a fault rule"),
     ("DELETE", "faults", "removes every fault rule"),
     ("POST", "images", "{repository, tag, behaviour?, boot_seconds?} pushes an image"),
     ("POST", "instances/ID/kill", "ends the instance from outside"),
     ("POST", "instances/ID/sicken", "its application answers 500 from now on"),
+    ("POST", "instances/ID/heal", "its application answers as its image does again"),
+    ("GET", "buckets", "the token buckets that are in use"),
+    ("POST", "buckets", "{on, scale?} switches the token buckets on or off, all full"),
     ("POST", "capacity", "{az, instances} limits launches, null lifts the limit"),
     ("POST", "load", "{asg, cpu} is stored"),
     ("POST", "redis", "{group, state} is stored"),
@@ -107,17 +147,26 @@ pub(crate) fn answer(handle: &Handle, method: &str, path: &str, query: &str, bod
 fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Result<Value, Answer> {
     let parts: Vec<&str> = path.split('/').collect();
     let done = || json!({"ok": true});
+    let parameters: Vec<(&str, &str)> = query.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))).collect();
+    if let Some((name, _)) = parameters.iter().find(|(name, _)| !(parts == ["calls"] && *name == "since")) {
+        return Err(bad(format!("{name}: there is no such parameter here")));
+    }
+    if parameters.len() > 1 {
+        return Err(bad("since: is given twice"));
+    }
     match (method, parts.as_slice()) {
         ("GET", [""]) => Ok(index()),
         ("GET", ["world"]) => Ok(h.snapshot()),
         ("GET", ["calls"]) => {
-            let since = query.split('&').find_map(|p| p.strip_prefix("since=")).filter(|t| !t.is_empty());
+            let since = parameters.first().map(|(_, value)| *value).filter(|t| !t.is_empty());
             let since = since.map_or(Ok(0), str::parse::<u64>).map_err(|_| bad("since: must be a whole number"))?;
-            Ok(json!({"calls": h.calls_since(since)}))
+            let engine = h.lock();
+            Ok(json!({"calls": engine.calls.since(since).collect::<Vec<_>>(), "gone": engine.calls.gone(since)}))
         }
-        ("GET", ["faults"]) => Ok(json!({"faults": h.lock().faults.list()})),
+        ("GET", ["faults"]) => Ok(json!({"faults": h.lock().faults.view()})),
         ("POST", ["faults"]) => h.fault(read::<Fault>(body)?).map(|()| done()).map_err(bad),
         ("DELETE", ["faults"]) => {
+            nothing(body)?;
             h.clear_faults();
             Ok(done())
         }
@@ -126,8 +175,23 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
             let image = ImageSeed { tag: b.tag, behaviour: b.behaviour, boot_seconds: b.boot_seconds };
             h.put_image(&b.repository, &image).map(|digest| json!({"digest": digest})).map_err(bad)
         }
-        ("POST", ["instances", id, "kill"]) => h.kill(id).map(|()| done()).map_err(missing),
-        ("POST", ["instances", id, "sicken"]) => h.sicken(id).map(|()| done()).map_err(missing),
+        ("POST", ["instances", id, act @ ("kill" | "sicken" | "heal")]) => {
+            nothing(body)?;
+            let acted = match *act {
+                "kill" => h.kill(id),
+                "sicken" => h.sicken(id),
+                _ => h.heal(id),
+            };
+            acted.map(|()| done()).map_err(missing)
+        }
+        ("GET", ["buckets"]) => {
+            let engine = h.lock();
+            Ok(engine.world.token_buckets.view(engine.world.now))
+        }
+        ("POST", ["buckets"]) => {
+            let b: BucketsBody = read(body)?;
+            h.buckets(b.on, b.scale).map(|()| done()).map_err(bad)
+        }
         ("POST", ["load"]) => {
             let b: LoadBody = read(body)?;
             h.load(&b.asg, b.cpu).map(|()| done()).map_err(bad)
@@ -143,7 +207,12 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
         ("POST", ["clock"]) => {
             let b: ClockBody = read(body)?;
             match (b.advance_seconds, b.speed) {
-                (Some(s), None) if (0.0..=31_536_000.0).contains(&s) => h.advance(s),
+                (Some(s), None) if (0.0..=31_536_000.0).contains(&s) => {
+                    if h.lock().world.now.saturating_add((s * 1000.0) as i64) > END {
+                        return Err(bad("advance_seconds: the clock ends in the year 9987"));
+                    }
+                    h.advance(s);
+                }
                 (Some(_), None) => {
                     return Err(bad("advance_seconds: must be between 0 and 31536000"));
                 }

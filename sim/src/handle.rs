@@ -8,7 +8,18 @@ use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{calls::CallRecord, engine::Engine, faults::Fault, seed::ImageSeed, world::World};
+use crate::{
+    calls::CallRecord,
+    clock::END,
+    engine::Engine,
+    faults::Fault,
+    seed::ImageSeed,
+    server::{self, Exchange},
+    world::World,
+};
+
+/// Longest a container may take to listen, and longest after which one crashes, seconds.
+const LONGEST: i64 = 31_536_000;
 
 /// A handle on a running simulator; clones share it.
 #[derive(Clone)]
@@ -21,12 +32,17 @@ impl Handle {
         engine
     }
 
+    /// One HTTP request, to AWS or to a control, as the port would take it.
+    pub fn exchange(&self, head: &hyper::http::request::Parts, body: &[u8]) -> Exchange {
+        server::exchange(self, head, body)
+    }
+
     /// Simulated now.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.lock().world.now).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// Moves time on by this many simulated seconds and lets everything due happen.
+    /// Moves time on by this many simulated seconds and lets everything due happen. Time ends in the year 9987.
     pub fn advance(&self, seconds: f64) {
         let mut engine = self.lock();
         engine.clock.advance((seconds * 1000.0) as i64);
@@ -41,11 +57,29 @@ impl Handle {
     /// Calls with a sequence number above `seq`, oldest first.
     pub fn calls_since(&self, seq: u64) -> Vec<CallRecord> {
         let engine = self.lock();
-        engine.calls.iter().filter(|c| c.seq > seq).cloned().collect()
+        engine.calls.since(seq).cloned().collect()
+    }
+
+    /// How many calls with a sequence number above `seq` are not kept any more.
+    pub fn calls_gone(&self, seq: u64) -> u64 {
+        self.lock().calls.gone(seq)
     }
 
     /// Pushes an image and returns its digest; an existing tag moves to it.
     pub fn put_image(&self, repository: &str, image: &ImageSeed) -> Result<String> {
+        let tag = &image.tag;
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !(1..=128).contains(&tag.len()) || !tag.starts_with(word) || !tag.chars().all(|c| word(c) || c == '.' || c == '-') {
+            return Err(anyhow!("tag: must be 1 to 128 letters, digits, underscores, dots and hyphens, and not begin with a dot or hyphen"));
+        }
+        if image.boot_seconds.is_some_and(|s| !(0..=LONGEST).contains(&s)) {
+            return Err(anyhow!("boot_seconds: must be between 0 and {LONGEST}"));
+        }
+        if let Some(seconds) = image.behaviour.strip_prefix("crash_after:")
+            && !seconds.parse().is_ok_and(|s: i64| (0..=LONGEST).contains(&s))
+        {
+            return Err(anyhow!("behaviour: the seconds of crash_after must be between 0 and {LONGEST}"));
+        }
         let mut engine = self.lock();
         let now = engine.world.now;
         engine.world.push_image(repository, image, now).map_err(|e| anyhow!(e))
@@ -53,9 +87,8 @@ impl Handle {
 
     /// Adds a fault rule.
     pub fn fault(&self, fault: Fault) -> Result<()> {
-        fault.check().map_err(|e| anyhow!(e))?;
         let mut engine = self.lock();
-        engine.faults.add(fault);
+        engine.faults.add(fault).map_err(|e| anyhow!(e))?;
         engine.catch_up();
         Ok(())
     }
@@ -78,12 +111,30 @@ impl Handle {
         Ok(())
     }
 
+    /// Switches the token buckets of aws-reference 2.2 on or off; capacities and refills are multiplied by `scale`.
+    pub fn buckets(&self, on: bool, scale: f64) -> Result<()> {
+        if !(0.001..=1000.0).contains(&scale) {
+            return Err(anyhow!("scale: must be between 0.001 and 1000"));
+        }
+        self.lock().world.token_buckets.set(on, (scale * 1000.0).round() as i64);
+        Ok(())
+    }
+
     /// Makes the application on an instance answer 500 from now on.
     pub fn sicken(&self, instance: &str) -> Result<()> {
+        self.set_sick(instance, true)
+    }
+
+    /// Ends what `sicken` began: the application answers as its image does again.
+    pub fn heal(&self, instance: &str) -> Result<()> {
+        self.set_sick(instance, false)
+    }
+
+    fn set_sick(&self, instance: &str, sick: bool) -> Result<()> {
         let mut engine = self.lock();
         known(&engine.world, instance)?;
         if let Some(i) = engine.world.instances.get_mut(instance) {
-            i.sick = true;
+            i.sick = sick;
         }
         engine.world.poke_targets(instance);
         let now = engine.world.now;
@@ -143,6 +194,9 @@ impl Handle {
     /// Replaces the whole state by an exported one; the clock goes on from its time. The call log stays.
     pub fn import(&self, state: Value) -> Result<()> {
         let world: World = serde_json::from_value(state).context("not an exported world")?;
+        if !(0..END).contains(&world.now) {
+            return Err(anyhow!("now: the clock ends in the year 9987"));
+        }
         let mut engine = self.lock();
         engine.clock.jump(world.now);
         engine.world = world;

@@ -7,7 +7,7 @@
 //! | [`params`] | every timing, and every fact AWS does not document |
 //! | `world` | state, and time passing over it |
 //! | `services`, `wire` | the operations, and their spelling |
-//! | [`faults`], [`calls`] | faults on the wire, and the log of calls |
+//! | [`faults`], [`calls`], `past` | faults on the wire, the log of calls, and earlier states for stale answers |
 //! | [`handle`], `control` | the controls, in process and over HTTP |
 //!
 //! **Invariant:** nothing branches on a client, a user agent, a tag name or a number of a change; two worlds with the
@@ -20,6 +20,7 @@ mod engine;
 pub mod faults;
 pub mod handle;
 pub mod params;
+mod past;
 mod rng;
 pub mod seed;
 mod server;
@@ -32,7 +33,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 pub use calls::CallRecord;
@@ -42,6 +43,7 @@ pub use handle::Handle;
 pub use params::Params;
 pub use rng::Span;
 pub use seed::{Seed, StackNames};
+pub use server::Exchange;
 
 /// How to start a simulator.
 #[derive(Debug, Clone)]
@@ -63,15 +65,22 @@ pub struct Sim;
 impl Sim {
     /// Builds the world, binds the port and serves until [`Running::stop`] or drop.
     pub async fn start(config: SimConfig) -> Result<Running> {
-        let clock = clock::Clock::new(config.clock);
-        let world = world::World::build(config.seed, &config.world, clock.now()).context("the seed is not a world")?;
-        let handle = Handle(Arc::new(Mutex::new(engine::Engine::new(clock, world))));
-        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let listen = config.listen;
+        let handle = Self::world(config)?;
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let addr = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let mut task = JoinSet::new();
         task.spawn(server::run(listener, handle.clone(), stopped));
         Ok(Running { addr, handle, stop, task })
+    }
+
+    /// Builds the same without a port: it is asked through [`Handle::exchange`].
+    pub fn world(config: SimConfig) -> Result<Handle> {
+        let clock = clock::Clock::new(config.clock);
+        ensure!((0..clock::END).contains(&clock.now()), "the clock must start between 1970 and 9986");
+        let world = world::World::build(config.seed, &config.world, clock.now()).context("the seed is not a world")?;
+        Ok(Handle(Arc::new(Mutex::new(engine::Engine::new(clock, world)))))
     }
 }
 

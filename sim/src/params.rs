@@ -7,6 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::rng::{Span, hash};
 
+/// A token bucket of AWS's request throttling (aws-reference 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// Tokens it holds.
+    pub capacity: i64,
+    /// Thousandths of a token that come back in a second.
+    pub refill: i64,
+}
+
+impl Bucket {
+    /// A bucket of this capacity, refilled by thousandths of a token a second.
+    pub const fn new(capacity: i64, refill: i64) -> Self {
+        Self { capacity, refill }
+    }
+}
+
 /// Timings (seconds) and undocumented choices of one world (aws-reference 14, and the rows marked inferred).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +77,21 @@ pub struct Params {
     /// Instances above desired after a cancelled or failed refresh: newest configuration goes first (else the
     /// termination policy chooses).
     pub surplus_sheds_new_first: bool,
+    /// Requests are throttled by token buckets. Off unless asked for: a clock stepped by hand refills nothing between
+    /// the calls of one instant.
+    pub token_buckets: bool,
+    /// Auto Scaling's bucket of describing calls; its sizes are not published.
+    pub autoscaling_describe: Bucket,
+    /// Auto Scaling's bucket of changing calls.
+    pub autoscaling_change: Bucket,
+    /// ElastiCache's bucket of describing calls; its sizes are not published.
+    pub elasticache_describe: Bucket,
+    /// ElastiCache's bucket of changing calls.
+    pub elasticache_change: Bucket,
+    /// Naming ids keeps an EC2 describe out of the smaller bucket of unfiltered, unpaginated calls, as a filter does.
+    pub ids_are_filters: bool,
+    /// ELBv2 says `ThrottlingException` (else `Throttling`).
+    pub elb_throttling_exception: bool,
 }
 
 impl Params {
@@ -90,6 +122,13 @@ impl Params {
             echo_ec2_health: false,
             leaves_group_at_shutdown: false,
             surplus_sheds_new_first: true,
+            token_buckets: false,
+            autoscaling_describe: Bucket::new(60, 20_000),
+            autoscaling_change: Bucket::new(30, 5000),
+            elasticache_describe: Bucket::new(60, 20_000),
+            elasticache_change: Bucket::new(20, 2000),
+            ids_are_filters: true,
+            elb_throttling_exception: false,
         }
     }
 
@@ -102,6 +141,11 @@ impl Params {
             Span::new(min, max.max(min))
         };
         let flag = |label: &str| hash(seed, label, "flag") & 1 == 1;
+        // Between half and one and a half times the reference's guess.
+        let bucket = |label: &str, around: Bucket| {
+            let part = |of: i64, key: &str| of / 2 + (hash(seed, label, key) % (of.max(1) as u64 + 1)) as i64;
+            Bucket::new(part(around.capacity, "capacity").max(1), part(around.refill, "refill").max(1))
+        };
         let r = Self::reference();
         Self {
             scale_delay: span("scale_delay", r.scale_delay),
@@ -126,6 +170,12 @@ impl Params {
             echo_ec2_health: flag("echo_ec2_health"),
             leaves_group_at_shutdown: flag("leaves_group_at_shutdown"),
             surplus_sheds_new_first: flag("surplus_sheds_new_first"),
+            autoscaling_describe: bucket("autoscaling_describe", r.autoscaling_describe),
+            autoscaling_change: bucket("autoscaling_change", r.autoscaling_change),
+            elasticache_describe: bucket("elasticache_describe", r.elasticache_describe),
+            elasticache_change: bucket("elasticache_change", r.elasticache_change),
+            ids_are_filters: flag("ids_are_filters"),
+            elb_throttling_exception: flag("elb_throttling_exception"),
             ..r
         }
     }

@@ -261,6 +261,8 @@ pub struct Seed {
     pub redis: Vec<String>,
     /// Bucket names.
     pub buckets: Vec<String>,
+    /// Requests are throttled by token buckets, also where the parameters do not say so.
+    pub token_buckets: bool,
     /// Parameters instead of those drawn from the seed number.
     pub params: Option<Params>,
 }

@@ -13,7 +13,7 @@ pub(crate) mod sts;
 use serde_json::Value;
 
 use crate::{
-    wire::{ApiError, Reply, ec2query, json, node::Node, query},
+    wire::{ApiError, Reply, ec2query, json, node::Node, query, strange, xml::Fields},
     world::World,
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) region: String,
     pub(crate) principal: Principal,
     pub(crate) body: Body,
+    /// States in the answer take a value that is in no model ([`strange`]).
+    pub(crate) strange: bool,
 }
 
 /// Its parameters.
@@ -45,7 +47,7 @@ pub(crate) enum Body {
 impl Request {
     /// Whether the operation only reads, by AWS's naming.
     pub(crate) fn reads(&self) -> bool {
-        ["Describe", "List", "Get", "BatchGet"].iter().any(|p| self.operation.starts_with(p))
+        ["Describe", "List", "Get", "BatchGet", "Head"].iter().any(|p| self.operation.starts_with(p))
     }
 
     /// Renders a refusal in this service's envelope.
@@ -61,11 +63,17 @@ impl Request {
 /// Performs a request.
 pub(crate) fn perform(world: &mut World, request: &Request, request_id: &str) -> Result<Reply, ApiError> {
     let op = request.operation.as_str();
+    let dress = |mut fields: Fields| {
+        if request.strange {
+            strange::dress(&request.service, op, &mut fields);
+        }
+        fields
+    };
     match (&request.body, request.service.as_str()) {
-        (Body::Form(p), "autoscaling") => autoscaling::call(world, op, p).map(|f| query::ok("autoscaling", op, &f, request_id)),
-        (Body::Form(p), "elasticloadbalancing") => elbv2::call(world, op, p).map(|f| query::ok("elasticloadbalancing", op, &f, request_id)),
+        (Body::Form(p), "autoscaling") => autoscaling::call(world, op, p).map(|f| query::ok("autoscaling", op, &dress(f), request_id)),
+        (Body::Form(p), "elasticloadbalancing") => elbv2::call(world, op, p).map(|f| query::ok("elasticloadbalancing", op, &dress(f), request_id)),
         (Body::Form(p), "sts") => sts::call(world, op, p, &request.principal).map(|f| query::ok("sts", op, &f, request_id)),
-        (Body::Form(p), "ec2") => ec2::call(world, op, p, &request.principal).map(|f| ec2query::ok(op, &f, request_id)),
+        (Body::Form(p), "ec2") => ec2::call(world, op, p, &request.principal).map(|f| ec2query::ok(op, &dress(f), request_id)),
         (Body::Json(v), "ecr") => ecr::call(world, op, v).map(|v| json::ok(&v)),
         (_, service) => Err(ApiError::bad("InvalidAction", format!("The service {service} is not available at this endpoint."))),
     }

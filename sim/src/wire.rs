@@ -8,6 +8,7 @@ pub(crate) mod json;
 pub(crate) mod node;
 pub(crate) mod page;
 pub(crate) mod query;
+pub(crate) mod strange;
 pub(crate) mod xml;
 
 /// A refusal in AWS's own words.

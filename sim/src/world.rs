@@ -22,6 +22,7 @@ pub(crate) mod schedule;
 pub(crate) mod shell;
 pub(crate) mod target;
 pub(crate) mod template;
+pub(crate) mod token_bucket;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ use images::Repository;
 use instance::Instance;
 use target::TargetGroup;
 use template::Template;
+use token_bucket::TokenBuckets;
 
 /// A role session or user known by its access key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,8 +48,12 @@ pub(crate) struct Session {
     pub(crate) arn: String,
     pub(crate) user_id: String,
     pub(crate) account: String,
-    /// Real time.
-    pub(crate) expires: i64,
+    /// How long the keys are good for, seconds.
+    pub(crate) seconds: i64,
+    /// Until when, in real time. Not part of the state, which would else not be the same twice: in an imported world the
+    /// time begins anew at the first call.
+    #[serde(skip)]
+    pub(crate) expires: Option<i64>,
 }
 
 /// One account in one Region. Times are milliseconds since the epoch.
@@ -75,6 +81,7 @@ pub(crate) struct World {
     pub(crate) load: BTreeMap<String, f64>,
     pub(crate) redis: BTreeMap<String, String>,
     pub(crate) buckets: Vec<String>,
+    pub(crate) token_buckets: TokenBuckets,
     pub(crate) agenda: Agenda,
     /// Ordinal behind every generated identifier.
     pub(crate) ids: u64,
@@ -103,6 +110,7 @@ impl World {
             load: BTreeMap::new(),
             redis: BTreeMap::new(),
             buckets: Vec::new(),
+            token_buckets: TokenBuckets::default(),
             agenda: Agenda::default(),
             ids: 0,
         }
@@ -119,6 +127,15 @@ impl World {
             }
         }
         self.now = self.now.max(to);
+    }
+
+    /// How large the state is: the rows that a world may have many of.
+    pub(crate) fn rows(&self) -> usize {
+        let history: usize = self.groups.values().map(|g| 1 + g.activities.len() + g.refreshes.len()).sum();
+        let targets: usize = self.target_groups.values().map(|t| 1 + t.targets.len()).sum();
+        let images: usize = self.repositories.values().map(|r| 1 + r.images.len()).sum();
+        let versions: usize = self.templates.values().map(|t| 1 + t.versions.len()).sum();
+        self.instances.len() + history + targets + images + versions
     }
 
     /// Next identifier's key.

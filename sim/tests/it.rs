@@ -4,18 +4,24 @@
 
 #[path = "it/boot.rs"]
 mod boot;
+#[path = "it/buckets.rs"]
+mod buckets;
 #[path = "it/capacity.rs"]
 mod capacity;
 #[path = "it/client.rs"]
 mod client;
 #[path = "it/controls.rs"]
 mod controls;
+#[path = "it/determinism.rs"]
+mod determinism;
 #[path = "it/errors.rs"]
 mod errors;
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/health.rs"]
 mod health;
+#[path = "it/impartial.rs"]
+mod impartial;
 #[path = "it/refresh.rs"]
 mod refresh;
 #[path = "it/rollback.rs"]

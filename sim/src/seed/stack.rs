@@ -213,6 +213,7 @@ impl Seed {
             ],
             redis: vec![n.redis.clone()],
             buckets: vec![n.bucket.clone()],
+            token_buckets: false,
             params: None,
         }
     }

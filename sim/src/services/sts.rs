@@ -42,8 +42,13 @@ fn assume_role(w: &mut World, p: &Node, who: &Principal) -> Result<Fields, ApiEr
     let secret = w.new_hex("secret", 40);
     let token = w.new_hex("token", 200);
     let expires = w.wall + seconds * 1000;
-    let session =
-        Session { arn: format!("arn:aws:sts::{account}:assumed-role/{role}/{name}"), user_id: format!("{role_id}:{name}"), account, expires };
+    let session = Session {
+        arn: format!("arn:aws:sts::{account}:assumed-role/{role}/{name}"),
+        user_id: format!("{role_id}:{name}"),
+        account,
+        seconds,
+        expires: Some(expires),
+    };
     let out = Fields::new()
         .set(
             "Credentials",

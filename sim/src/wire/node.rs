@@ -1,10 +1,16 @@
 //! A request body of dotted names as a tree (aws-reference 1.1).
 //!
-//! **Invariant:** lists are ordered by their numeric index, so `.10` comes after `.2`.
+//! **Invariant:** lists are ordered by their numeric index, so `.10` comes after `.2`. A tree is never deeper than
+//! [`DEEPEST`]: nothing that walks it can run out of stack.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+/// Most steps of a name; no operation has half as many.
+const DEEPEST: usize = 32;
+/// Most parameters of a request.
+const MOST: usize = 20_000;
 
 /// One step of the tree: a value, children, or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +22,16 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Reads a form body.
+    /// Reads a form body; none when it is not one, or is beyond every limit.
     pub(crate) fn parse(body: &str) -> Option<(Node, Vec<(String, String)>)> {
+        if body.bytes().filter(|b| *b == b'&').count() >= MOST {
+            return None;
+        }
         let pairs: Vec<(String, String)> = serde_html_form::from_str(body).ok()?;
         let mut root = Node::default();
+        if pairs.iter().any(|(key, _)| key.split('.').count() > DEEPEST) {
+            return None;
+        }
         for (key, value) in &pairs {
             root.put(key, value);
         }

@@ -45,6 +45,28 @@ impl Fields {
         self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), "item"))
     }
 
+    /// Sets every text of this name directly below elements called `around`, lists of them included.
+    pub(crate) fn overwrite(&mut self, around: &str, name: &str, value: &str) {
+        self.overwrite_in("", around, name, value);
+    }
+
+    fn overwrite_in(&mut self, here: &str, around: &str, name: &str, value: &str) {
+        for (member, xml) in &mut self.0 {
+            match xml {
+                Xml::Text(text) if here == around && member == name => value.clone_into(text),
+                Xml::Text(_) => {}
+                Xml::Map(fields) => fields.overwrite_in(member, around, name, value),
+                Xml::List(rows, _) => {
+                    for row in rows {
+                        if let Xml::Map(fields) = row {
+                            fields.overwrite_in(member, around, name, value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// The members, written one after the other.
     pub(crate) fn render(&self, out: &mut String) {
         for (name, value) in &self.0 {

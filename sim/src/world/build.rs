@@ -34,6 +34,7 @@ impl World {
         if w.account.len() != 12 || !w.account.bytes().all(|b| b.is_ascii_digit()) {
             bail!("account: {:?} is not twelve digits", w.account);
         }
+        w.token_buckets.set(w.params.token_buckets || seed.token_buckets, 1000);
         w.vpc = seed.vpc.clone();
         w.subnets = seed.subnets.clone();
         w.roles = seed.roles.clone();

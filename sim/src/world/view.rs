@@ -66,6 +66,7 @@ impl World {
             "load": self.load,
             "redis": self.redis,
             "buckets": self.buckets,
+            "token_buckets": self.token_buckets.view(self.now),
         })
     }
 

@@ -123,3 +123,14 @@ async fn roles_need_their_external_id_and_leave_a_session() {
     w.asg("DescribeAutoScalingGroups", &[]).await.refused(403, "ExpiredToken");
     w.ec2("DescribeInstances", &[]).await.refused(400, "RequestExpired");
 }
+
+/// Names nested without end, and parameters without number, are refused before a tree is made of them.
+#[tokio::test]
+async fn a_body_beyond_every_limit_is_a_malformed_query() {
+    let w = world().await;
+    let deep = vec!["a"; 100_000].join(".");
+    w.asg("DescribeAutoScalingGroups", &[(deep.as_str(), "1")]).await.refused(404, "MalformedQueryString");
+    let names: Vec<String> = (0..20_001).map(|n| format!("InstanceId.{n}")).collect();
+    let many: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), "i")).collect();
+    w.ec2("DescribeInstances", &many).await.refused(404, "MalformedQueryString");
+}
