@@ -136,6 +136,18 @@ def plain(value):
     return value
 
 
+def client(session, service, endpoint):
+    """A client that asks once, and nobody but this endpoint."""
+    config = botocore.config.Config(
+        retries={"total_max_attempts": 1},
+        proxies={},
+        connect_timeout=5,
+        read_timeout=30,
+        s3={"addressing_style": "path"},
+    )
+    return session.client(service, endpoint_url=endpoint, config=config)
+
+
 class Boto:
     """boto3; every answer's bytes are also held against the service's model (wire.py), as boto3 drops what it does not know."""
 
@@ -145,15 +157,8 @@ class Boto:
         self._checks, self._answers = checks, answers
         os.environ.clear()
         os.environ.update(ENVIRONMENT)
-        config = botocore.config.Config(
-            retries={"total_max_attempts": 1},
-            proxies={},
-            connect_timeout=5,
-            read_timeout=30,
-            s3={"addressing_style": "path"},
-        )
         session = boto3.session.Session(region_name=REGION)
-        self.clients = {s: session.client(s, endpoint_url=endpoint, config=config) for s in SERVICES}
+        self.clients = {s: client(session, s, endpoint) for s in SERVICES}
         # CloudWatch speaks three protocols and boto3 takes JSON of its own accord.
         self.dialects = {"cloudwatch": {}}
         for service, spoken in self.dialects.items():
@@ -162,9 +167,9 @@ class Boto:
                     other = boto3.session.Session(region_name=REGION)
                     model = other._session.get_component("data_loader").load_service_model(service, "service-2")
                     model["metadata"]["protocols"] = [protocol]
-                    spoken[protocol] = other.client(service, endpoint_url=endpoint, config=config)
-        for client in (*self.clients.values(), *(c for spoken in self.dialects.values() for c in spoken.values())):
-            client.meta.events.register("before-parse", self._look_at_the_wire)
+                    spoken[protocol] = client(other, service, endpoint)
+        for one in (*self.clients.values(), *(c for spoken in self.dialects.values() for c in spoken.values())):
+            one.meta.events.register("before-parse", self._look_at_the_wire)
         self.called = set()
 
     def _look_at_the_wire(self, operation_model, response_dict, **_):

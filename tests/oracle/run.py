@@ -10,9 +10,11 @@ import sys
 import traceback
 import urllib.parse
 
+import against_moto
 import choices
 import errors
 import members
+import moto_calls
 import story
 import waiters
 import wire
@@ -127,6 +129,10 @@ def main():
             checks.equal(sorted(theirs - ours), [], f"{service}: every operation in the source is on the oracle's list")
             checks.equal(sorted(ours - theirs), [], f"{service}: every operation on the list is in the source")
 
+    def beside_moto():
+        with against_moto.server() as moto:
+            moto_calls.run(walks[0], moto, source)
+
     walks = []
 
     def walk(acting):
@@ -147,6 +153,7 @@ def main():
     part(checks, "refusals", lambda: errors.run(walks[0], source))
     part(checks, "a deploy over time", lambda: story.run(walks[0]))
     part(checks, "waiters", lambda: waiters.run(walks[0], source))
+    part(checks, "moto", beside_moto)
     part(checks, "every operation called", called)
     part(checks, "members of botocore's examples", lambda: members.compare(checks, boto, answers))
     print(f"{checks.passed} passed, {checks.failed} failed", flush=True)
