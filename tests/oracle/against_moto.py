@@ -50,26 +50,22 @@ ABSENT = object()
 
 @contextlib.contextmanager
 def server():
-    """moto on a free port of its own, in a process that ends with this block."""
+    """moto in a process that ends with this block; its address."""
+    program = str(pathlib.Path(__file__).with_name("moto_server.py"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+        [sys.executable, program],
         env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
     try:
-        for line in process.stderr:
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
-            if found:
-                yield found.group()
-                return
-        raise RuntimeError("moto did not start")
+        yield process.stdout.readline().strip()
     finally:
         process.kill()
         process.wait()
-        process.stderr.close()
+        process.stdout.close()
 
 
 class BrokeOff(Exception):

@@ -1,9 +1,10 @@
-"""The simulator held against AWS's own clients: `run.py ENDPOINT`.
+"""The simulator held against AWS's own clients, and against moto: `run.py ENDPOINT [MOTO]`.
 
-boto3 and the AWS CLI call every operation, botocore's model and examples say what an answer looks like. The last line is
+Without the address of a moto one is started. boto3 and the AWS CLI call every operation, botocore's model and examples say what an answer looks like. The last line is
 `N passed, N failed`; the exit status is 1 when something failed. The clock of the simulator is stopped and stepped here.
 """
 
+import contextlib
 import pathlib
 import re
 import sys
@@ -113,9 +114,9 @@ def part(checks, name, work):
 
 
 def main():
-    if len(sys.argv) != 2 or urllib.parse.urlsplit(sys.argv[1]).hostname != "127.0.0.1":
-        sys.exit("usage: run.py http://127.0.0.1:PORT (the address the simulator printed)")
-    endpoint = sys.argv[1].rstrip("/")
+    endpoint, *moto = (address.rstrip("/") for address in sys.argv[1:]) if len(sys.argv) > 1 else ("",)
+    if len(moto) > 1 or any(urllib.parse.urlsplit(address).hostname != "127.0.0.1" for address in (endpoint, *moto)):
+        sys.exit("usage: run.py http://127.0.0.1:PORT [http://127.0.0.1:PORT] (the addresses the simulator and moto printed)")
     checks, sim, answers = Checks(), Sim(endpoint), {}
     sim.control("clock", {"speed": 0})
     boto = Boto(endpoint, checks, answers)
@@ -130,8 +131,8 @@ def main():
             checks.equal(sorted(ours - theirs), [], f"{service}: every operation on the list is in the source")
 
     def beside_moto():
-        with against_moto.server() as moto:
-            moto_calls.run(walks[0], moto, source)
+        with contextlib.nullcontext(*moto) if moto else against_moto.server() as address:
+            moto_calls.run(walks[0], address, source)
 
     walks = []
 
