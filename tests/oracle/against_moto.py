@@ -29,18 +29,21 @@ MADE_UP = [
     (re.compile(r"/[0-9a-f]{16}\b"), "/<16 hex>"),
     (re.compile(r"\b(A[A-Z]{3})[A-Z0-9]{12,17}\b"), r"<\1…>"),
 ]
-# Members whose values neither side is asked for: addresses, secrets, and who is behind an access key.
+# Members whose values neither side is asked for: addresses, windows, secrets, and who is behind an access key.
 OWN_VALUES = {
     "AccessKeyId",
+    "Address",
     "AvailabilityZoneId",
     "AvailableIpAddressCount",
     "CreatedBy",
     "DhcpOptionsId",
     "IpAddress",
     "PrivateDnsName",
+    "PreferredMaintenanceWindow",
     "PrivateIpAddress",
     "SecretAccessKey",
     "SessionToken",
+    "SnapshotWindow",
     "UserId",
     "ZoneId",
     "authorizationToken",
@@ -184,9 +187,13 @@ class Both:
         elif isinstance(ours, list) and isinstance(moto, list):
             if len(ours) != len(moto) and (values or not ours or not moto):
                 self.note(name, f"{path}[]", f"{len(ours)} rows", f"{len(moto)} rows")
+                # Attributes and tags that both have are still compared.
+                keyed = [{row["Key"]: row for row in rows if isinstance(row, dict) and "Key" in row} for rows in (ours, moto)]
+                for key in sorted(keyed[0].keys() & keyed[1].keys()):
+                    self.differ(name, keyed[0][key], keyed[1][key], f"{path}[]", values)
                 return
             if values:
-                for one, other in zip(ordered(ours), ordered(moto), strict=True):
+                for one, other in zip(*ordered(ours, moto), strict=True):
                     self.differ(name, one, other, f"{path}[]", values)
             elif ours and moto:
                 self.differ(name, merged(ours), merged(moto), f"{path}[]", values)
@@ -201,15 +208,35 @@ class Both:
         seen[1].add(moto)
 
 
-def ordered(rows):
-    """Rows of a list whose order says nothing: by their first text that both sides share."""
-    if all(isinstance(row, dict) for row in rows):
-        names = ("Key", "Name", "InstanceId", "PolicyName", "VersionNumber", "LaunchTemplateName", "imageTag", "ProcessName")
-        for name in names:
-            if rows and all(name in row for row in rows):
-                return sorted(rows, key=lambda row: str(row[name]))
-        return rows
-    return sorted(rows, key=str)
+# What tells the rows of a list apart, where both sides have it.
+TELLING = (
+    "Key",
+    "Name",
+    "InstanceId",
+    "PolicyName",
+    "VersionNumber",
+    "LaunchTemplateName",
+    "TargetGroupName",
+    "Priority",
+    "IsEgress",
+    "imageTag",
+    "imageTags",
+    "ProcessName",
+)
+
+
+def ordered(ours, moto):
+    """The rows of two lists whose order says nothing, each list by what its rows have in common with the other's."""
+    rows = [*ours, *moto]
+    if not all(isinstance(row, dict) for row in rows):
+        return sorted(ours, key=str), sorted(moto, key=str)
+    common = set.intersection(*(set(row) for row in rows)) if rows else set()
+    telling = [name for name in TELLING if name in common]
+    if not telling:
+        return ours, moto
+    rest = sorted(name for name in common - OWN_VALUES if isinstance(rows[0][name], (str, int, float)))
+    key = lambda row: ([str(row[name]) for name in telling], [str(row[name]) for name in rest])
+    return sorted(ours, key=key), sorted(moto, key=key)
 
 
 def merged(rows):

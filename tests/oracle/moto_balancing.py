@@ -68,7 +68,8 @@ def begin(both):
     same("DescribeListenerAttributes", lambda s: {"ListenerArn": s["listener"]})
     same("SetSecurityGroups", lambda s: {"LoadBalancerArn": s["balancer"], "SecurityGroups": [s["security group"]]})
     same("SetSubnets", lambda s: {"LoadBalancerArn": s["balancer"], "Subnets": [s["subnet 0"], s["subnet 1"]]})
-    same("AddTags", lambda s: {"ResourceArns": [s["targets"]], "Tags": [{"Key": "team", "Value": "\u00fc & <co>"}, {"Key": "tier", "Value": "web"}]})
+    tagged = lambda s, *values: {"ResourceArns": [s["targets"]], "Tags": [{"Key": k, "Value": v} for k, v in values]}
+    same("AddTags", lambda s: tagged(s, ("team", "\u00fc shop"), ("tier", "web")))
     same("RemoveTags", lambda s: {"ResourceArns": [s["targets"]], "TagKeys": ["tier"]})
     same("DescribeTags", lambda s: {"ResourceArns": [s["targets"], s["balancer"]]})
     same("DescribeAccountLimits", values=False)

@@ -1,6 +1,5 @@
 """What is asked of the simulator and of moto alike (against_moto.py): a world built by the same calls, and its refusals."""
 
-import base64
 import traceback
 
 import against_moto
@@ -12,7 +11,6 @@ import moto_metrics
 import moto_registry
 
 NAME = "oracle-moto"
-SCRIPT = base64.b64encode(b"#!/bin/bash\nIMAGE=app\n").decode()
 
 
 def network(both):
@@ -49,7 +47,7 @@ def templates(both):
     data = lambda s: {
         "ImageId": s["image"],
         "InstanceType": "t3.micro",
-        "UserData": SCRIPT,
+        "UserData": both.walk.data["UserData"],
         "Monitoring": {"Enabled": True},
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20, "VolumeType": "gp3", "Encrypted": True}}],

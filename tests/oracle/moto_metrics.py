@@ -17,12 +17,14 @@ def run(both):
     data = [{"MetricName": "Orders", "Dimensions": shop, "Timestamp": at(n), "Value": float(n), "Unit": "Count"} for n in range(1, 7)]
     same("PutMetricData", {"Namespace": SPACE, "MetricData": data})
     same("PutMetricData", {"Namespace": "AWS/Oracle", "MetricData": data[:1]})
+    # Ours shows a new metric after a while, as AWS does.
+    both.walk.sim.advance(1200)
     same("ListMetrics", {"Namespace": SPACE})
     same("ListMetrics", {"Namespace": "Oracle/None"})
     span = {"StartTime": start, "EndTime": at(10)}
     statistics = {"Namespace": SPACE, "MetricName": "Orders", "Dimensions": shop, **span, "Period": 300}
     same("GetMetricStatistics", {**statistics, "Statistics": ["Sum", "Average", "Minimum", "Maximum", "SampleCount"]})
-    same("GetMetricStatistics", {**statistics, "Statistics": []})
+    same("GetMetricStatistics", statistics)
     stat = {"Metric": {"Namespace": SPACE, "MetricName": "Orders", "Dimensions": shop}, "Period": 300, "Stat": "Sum"}
     same("GetMetricData", {**span, "MetricDataQueries": [{"Id": "q1", "MetricStat": stat}]})
     same("GetMetricData", {**span, "ScanBy": "TimestampAscending", "MetricDataQueries": [{"Id": "q1", "MetricStat": stat, "Label": "orders"}]})

@@ -5,6 +5,7 @@ simulated is waited for, or stands in NOT_WAITED with the reason.
 """
 
 import contextlib
+import json
 import types
 
 import botocore.exceptions
@@ -154,6 +155,23 @@ def a_group_that_goes(waits):
     waits.wait("autoscaling", "GroupNotExists", at_once=False, **names)
 
 
+def an_alarm(waits):
+    """Makes one; how to name it."""
+    waits.walk.boto.call(
+        "cloudwatch",
+        "PutMetricAlarm",
+        AlarmName="oracle-waits",
+        Namespace="Oracle",
+        MetricName="Orders",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    return {"AlarmNames": ["oracle-waits"]}
+
+
 def things_that_are_there(waits):
     """Existing things: nothing to wait for. Each only where its operation is simulated."""
     call = waits.walk.boto.call
@@ -185,7 +203,7 @@ def things_that_are_there(waits):
         ("elasticache", "CacheClusterAvailable", "DescribeCacheClusters", lambda: {}),
         ("elasticache", "CacheClusterDeleted", "DescribeCacheClusters", lambda: {"CacheClusterId": "oracle-none"}),
         ("elasticache", "ReplicationGroupDeleted", "DescribeReplicationGroups", lambda: {"ReplicationGroupId": "oracle-none"}),
-        ("cloudwatch", "AlarmExists", "DescribeAlarms", lambda: {}),
+        ("cloudwatch", "AlarmExists", "PutMetricAlarm", lambda: an_alarm(waits)),
     ]
     for service, name, operation, params in rows:
         if waits.has(service, operation):
@@ -206,6 +224,11 @@ def a_scan(waits):
         waits.wait("ecr", "ImageScanComplete", **image)
         return
     waits.wait("ecr", "ImageScanComplete", at_once=False, **image)
+    if waits.has("ecr", "StartLifecyclePolicyPreview", "GetLifecyclePolicyPreview"):
+        rule = {"rulePriority": 1, "selection": {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 5}, "action": {"type": "expire"}}
+        name = {"repositoryName": walk.repository}
+        walk.boto.call("ecr", "StartLifecyclePolicyPreview", **name, lifecyclePolicyText=json.dumps({"rules": [rule]}))
+        waits.wait("ecr", "LifecyclePolicyPreviewComplete", **name)
 
 
 def a_failover(waits):
