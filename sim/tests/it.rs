@@ -24,6 +24,8 @@ mod health;
 mod impartial;
 #[path = "it/refresh.rs"]
 mod refresh;
+#[path = "it/refresh_rules.rs"]
+mod refresh_rules;
 #[path = "it/rollback.rs"]
 mod rollback;
 #[path = "it/selectors.rs"]

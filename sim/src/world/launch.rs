@@ -137,7 +137,12 @@ impl World {
             subnet: subnet.to_owned(),
             ip: format!("10.0.{third}.{}", 10 + octets % 240),
             kind: data.text("InstanceType").unwrap_or("m1.small").to_owned(),
-            ami: data.text("ImageId").unwrap_or("ami-00000000000000000").to_owned(),
+            ami: match data.text("ImageId") {
+                // An alias is looked up at launch; what it points to is drawn.
+                Some(alias) if alias.starts_with("resolve:ssm:") => format!("ami-0{}", rng::hex(self.seed, "alias", alias, 16)),
+                Some(ami) => ami.to_owned(),
+                None => "ami-00000000000000000".to_owned(),
+            },
             template: resolved.template,
             configuration: resolved.configuration,
             data,
