@@ -1,6 +1,9 @@
 """AWS's own refusals: code, HTTP status and the exception class boto3 makes of the code."""
 
 import base64
+import importlib.util
+import json
+import pathlib
 
 from harness import REGION, Refused
 from scenario import WALKS
@@ -205,21 +208,29 @@ def expect(walk, rows):
             checks.equal(refusal.code, code, f"cli {said}: refused as AWS does")
 
 
+def known_to_the_cli(service, version):
+    """Operations of the botocore that awscli brings along, which is older than boto3's."""
+    [awscli] = importlib.util.find_spec("awscli").submodule_search_locations
+    model = pathlib.Path(awscli) / "botocore" / "data" / service / version / "service-2.json"
+    return json.loads(model.read_text())["operations"].keys()
+
+
 def unknown_operations(walk, implemented):
-    """For each service the first read of the model that needs no parameter and is not simulated."""
+    """For each service the first read of both models that needs no parameter and is not simulated."""
     rows = []
     for service, known in implemented.items():
         if service == "s3":
             # A method and path that mean nothing there: no client sends them.
             continue
         model = walk.boto.clients[service].meta.service_model
+        names = known_to_the_cli(service, model.api_version) & set(model.operation_names)
 
         def fits(operation):
             shape = model.operation_model(operation).input_shape
             simple = shape is None or not shape.required_members
             return operation not in known and simple and not model.operation_model(operation).deprecated
 
-        left = sorted(filter(fits, model.operation_names), key=lambda name: not name.startswith(("Describe", "Get", "List")))
+        left = sorted(filter(fits, names), key=lambda name: (not name.startswith(("Describe", "Get", "List")), name))
         if left:
             code, status = UNKNOWN_OPERATION.get(service, ("InvalidAction", 400))
             rows.append((service, left[0], {}, code, status, ""))
