@@ -213,6 +213,11 @@ class Boto:
         return self.model(service, operation).output_shape
 
 
+def written(value):
+    """A parameter that JSON has no form for, as the CLI takes it."""
+    return value.isoformat() if isinstance(value, datetime.datetime) else value.decode()
+
+
 class Cli:
     """The AWS CLI of this virtual environment, fed by --cli-input-json so that both callers send the same parameters.
 
@@ -254,7 +259,7 @@ class Cli:
         arguments = ["s3api" if service == "s3" else service, botocore.xform_name(operation, "-")]
         arguments += ["--endpoint-url", self._endpoint, "--region", REGION, "--output", "json"]
         if params is not None:
-            arguments += ["--cli-input-json", json.dumps(params, default=bytes.decode)]
+            arguments += ["--cli-input-json", json.dumps(params, default=written)]
         arguments += extra
         status, printed, complained = self._by_the_kept(arguments)
         kind = "a refusal" if status else service
