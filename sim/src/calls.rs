@@ -1,7 +1,7 @@
 //! The log of every AWS call, for tests and for the curious.
 //!
 //! **Invariant:** every request that names a service gets a row, also the refused, the lost and the unknown; user data
-//! never stands in it. The newest [`KEPT`] rows are kept, fewer where they are large, and what went is counted.
+//! and AUTH tokens never stand in it. The newest [`KEPT`] rows are kept, fewer where they are large, and what went is counted.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -125,6 +125,9 @@ fn flatten(value: &Value, path: &str, out: &mut BTreeMap<String, String>) {
 fn mask(key: &str, value: &str) -> String {
     if key.rsplit('.').next() == Some("UserData") {
         return format!("<masked, {} characters, {}>", value.len(), &crate::rng::sha256(value.as_bytes())[..19]);
+    }
+    if key.rsplit('.').next() == Some("AuthToken") {
+        return "<masked>".to_owned();
     }
     cut(value)
 }

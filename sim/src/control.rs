@@ -118,7 +118,7 @@ const CONTROLS: &[(&str, &str, &str)] = &[
     ("POST", "buckets", "{on, scale?} switches the token buckets on or off, all full"),
     ("POST", "capacity", "{az, instances} limits launches, null lifts the limit"),
     ("POST", "load", "{asg, cpu} is stored"),
-    ("POST", "redis", "{group, state} is stored"),
+    ("POST", "redis", "{group, state}: failover loses the primary, modifying holds the group, available ends what it is busy with"),
 ];
 
 /// Methods a path knows; none when there is no such control.

@@ -169,15 +169,10 @@ impl Handle {
         Ok(())
     }
 
-    /// Stores the state of a replication group: `available`, `failover` or `modifying`.
+    /// Makes a replication group lose a primary (`failover`), keeps it in `modifying`, or ends at once what it is busy
+    /// with (`available`).
     pub fn redis(&self, group: &str, state: &str) -> Result<()> {
-        let mut engine = self.lock();
-        if !matches!(state, "available" | "failover" | "modifying") {
-            return Err(anyhow!("state: {state:?} is none of available, failover, modifying"));
-        }
-        let row = engine.world.redis.get_mut(group).with_context(|| format!("group: {group:?} does not exist"))?;
-        state.clone_into(row);
-        Ok(())
+        self.lock().world.force_cache(group, state).map_err(|e| anyhow!(e))
     }
 
     /// Ground truth, as `GET /_sim/world` answers it.

@@ -3,9 +3,13 @@
 //! **Invariant:** nothing that the reference marks as inferred is a constant elsewhere in the crate: it is a field here,
 //! drawn per seed between plausible values, so that a client which leans on a guess fails on some seed.
 
+mod cache;
+
 use serde::{Deserialize, Serialize};
 
 use crate::rng::{Span, hash};
+
+pub use cache::CacheParams;
 
 /// A token bucket of AWS's request throttling (aws-reference 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +96,8 @@ pub struct Params {
     pub ids_are_filters: bool,
     /// ELBv2 says `ThrottlingException` (else `Throttling`).
     pub elb_throttling_exception: bool,
+    /// ElastiCache.
+    pub cache: CacheParams,
 }
 
 impl Params {
@@ -129,18 +135,14 @@ impl Params {
             elasticache_change: Bucket::new(20, 2000),
             ids_are_filters: true,
             elb_throttling_exception: false,
+            cache: CacheParams::reference(),
         }
     }
 
     /// Draws narrower spans inside the documented ones and a side for every undocumented choice.
     pub fn draw(seed: u64) -> Self {
-        let span = |label: &str, full: Span| {
-            let half = ((full.max - full.min) / 2).max(1) as u64;
-            let min = full.min + (hash(seed, label, "min") % half) as i64;
-            let max = full.max - (hash(seed, label, "max") % half) as i64;
-            Span::new(min, max.max(min))
-        };
-        let flag = |label: &str| hash(seed, label, "flag") & 1 == 1;
+        let span = |label: &str, full: Span| narrow(seed, label, full);
+        let flag = |label: &str| flag(seed, label);
         // Between half and one and a half times the reference's guess.
         let bucket = |label: &str, around: Bucket| {
             let part = |of: i64, key: &str| of / 2 + (hash(seed, label, key) % (of.max(1) as u64 + 1)) as i64;
@@ -176,7 +178,21 @@ impl Params {
             elasticache_change: bucket("elasticache_change", r.elasticache_change),
             ids_are_filters: flag("ids_are_filters"),
             elb_throttling_exception: flag("elb_throttling_exception"),
+            cache: CacheParams::draw(seed),
             ..r
         }
     }
+}
+
+/// A narrower span inside a documented one.
+fn narrow(seed: u64, label: &str, full: Span) -> Span {
+    let half = ((full.max - full.min) / 2).max(1) as u64;
+    let min = full.min + (hash(seed, label, "min") % half) as i64;
+    let max = full.max - (hash(seed, label, "max") % half) as i64;
+    Span::new(min, max.max(min))
+}
+
+/// A side of an undocumented choice.
+fn flag(seed: u64, label: &str) -> bool {
+    hash(seed, label, "flag") & 1 == 1
 }

@@ -235,6 +235,46 @@ impl Default for GroupSeed {
     }
 }
 
+/// An ElastiCache replication group; the defaults are those of aws-reference 12.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReplicationGroupSeed {
+    /// Name.
+    pub name: String,
+    /// Redis version, `7.0`.
+    pub engine_version: String,
+    /// Node type.
+    pub node_type: String,
+    /// Port.
+    pub port: i64,
+    /// Number of shards, with cluster mode enabled; disabled when absent.
+    pub shards: Option<u32>,
+    /// Replicas of each shard.
+    pub replicas: u32,
+    /// Automatic failover; needs a replica.
+    pub auto_failover: bool,
+    /// Nodes in several zones; needs automatic failover.
+    pub multi_az: bool,
+    /// Connections are encrypted.
+    pub tls: bool,
+}
+
+impl Default for ReplicationGroupSeed {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            engine_version: "7.0".into(),
+            node_type: "cache.t3.micro".into(),
+            port: 6379,
+            shards: None,
+            replicas: 1,
+            auto_failover: true,
+            multi_az: true,
+            tls: true,
+        }
+    }
+}
+
 /// A whole world at its start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -257,8 +297,10 @@ pub struct Seed {
     pub target_groups: Vec<TargetGroupSeed>,
     /// Auto Scaling groups.
     pub groups: Vec<GroupSeed>,
-    /// ElastiCache replication group names.
+    /// Names of ElastiCache replication groups as in aws-reference 12.
     pub redis: Vec<String>,
+    /// Further replication groups, in full.
+    pub replication_groups: Vec<ReplicationGroupSeed>,
     /// Bucket names.
     pub buckets: Vec<String>,
     /// Requests are throttled by token buckets, also where the parameters do not say so.

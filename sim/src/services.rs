@@ -6,6 +6,7 @@
 pub(crate) mod autoscaling;
 pub(crate) mod ec2;
 pub(crate) mod ecr;
+pub(crate) mod elasticache;
 pub(crate) mod elbv2;
 pub(crate) mod read;
 pub(crate) mod sts;
@@ -72,6 +73,7 @@ pub(crate) fn perform(world: &mut World, request: &Request, request_id: &str) ->
     match (&request.body, request.service.as_str()) {
         (Body::Form(p), "autoscaling") => autoscaling::call(world, op, p).map(|f| query::ok("autoscaling", op, &dress(f), request_id)),
         (Body::Form(p), "elasticloadbalancing") => elbv2::call(world, op, p).map(|f| query::ok("elasticloadbalancing", op, &dress(f), request_id)),
+        (Body::Form(p), "elasticache") => elasticache::call(world, op, p).map(|f| query::ok("elasticache", op, &dress(f), request_id)),
         (Body::Form(p), "sts") => sts::call(world, op, p, &request.principal).map(|f| query::ok("sts", op, &f, request_id)),
         (Body::Form(p), "ec2") => ec2::call(world, op, p, &request.principal).map(|f| ec2query::ok(op, &dress(f), request_id)),
         (Body::Json(v), "ecr") => ecr::call(world, op, v).map(|v| json::ok(&v)),

@@ -7,6 +7,7 @@
 pub(crate) mod agenda;
 pub(crate) mod boot;
 pub(crate) mod build;
+pub(crate) mod cache;
 pub(crate) mod capacity;
 pub(crate) mod group;
 pub(crate) mod health;
@@ -35,6 +36,7 @@ use crate::{
     seed::{RoleSeed, Subnet},
 };
 use agenda::{Agenda, Entity};
+use cache::Caches;
 use group::Group;
 use images::Repository;
 use instance::Instance;
@@ -79,7 +81,7 @@ pub(crate) struct World {
     /// Launches still possible per zone; a zone that is absent has no limit.
     pub(crate) capacity: BTreeMap<String, u64>,
     pub(crate) load: BTreeMap<String, f64>,
-    pub(crate) redis: BTreeMap<String, String>,
+    pub(crate) caches: Caches,
     pub(crate) buckets: Vec<String>,
     pub(crate) token_buckets: TokenBuckets,
     pub(crate) agenda: Agenda,
@@ -108,7 +110,7 @@ impl World {
             repositories: BTreeMap::new(),
             capacity: BTreeMap::new(),
             load: BTreeMap::new(),
-            redis: BTreeMap::new(),
+            caches: Caches::default(),
             buckets: Vec::new(),
             token_buckets: TokenBuckets::default(),
             agenda: Agenda::default(),
@@ -124,6 +126,7 @@ impl World {
                 Entity::Instance(id) => self.step_instance(&id),
                 Entity::Target(arn, id) => self.step_target(&arn, &id),
                 Entity::Group(name) => self.step_group(&name),
+                Entity::Cache(id) => self.step_cache(&id),
             }
         }
         self.now = self.now.max(to);

@@ -6,6 +6,12 @@
 mod boot;
 #[path = "it/buckets.rs"]
 mod buckets;
+#[path = "it/cache.rs"]
+mod cache;
+#[path = "it/cache_change.rs"]
+mod cache_change;
+#[path = "it/cache_failover.rs"]
+mod cache_failover;
 #[path = "it/capacity.rs"]
 mod capacity;
 #[path = "it/client.rs"]

@@ -212,6 +212,7 @@ impl Seed {
                 group(&n.legacy, &n.legacy_template, "$Latest", (1, 1, 3), &n.legacy_targets),
             ],
             redis: vec![n.redis.clone()],
+            replication_groups: Vec::new(),
             buckets: vec![n.bucket.clone()],
             token_buckets: false,
             params: None,

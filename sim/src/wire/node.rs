@@ -75,6 +75,19 @@ impl Node {
         }
     }
 
+    /// The items of a list whose elements have a name of their own: `SecurityGroupIds.SecurityGroupId.1` (ElastiCache).
+    pub(crate) fn named(&self, name: &str, item: &str) -> Vec<&Node> {
+        match self.kids.get(name).and_then(|node| node.kids.get(item)) {
+            Some(node) => node.numbered(),
+            None => self.list(name),
+        }
+    }
+
+    /// The texts of such a list.
+    pub(crate) fn named_texts(&self, name: &str, item: &str) -> Vec<String> {
+        self.named(name, item).into_iter().filter_map(|n| n.value.clone()).collect()
+    }
+
     /// The texts of a list member.
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         self.list(name).into_iter().filter_map(|n| n.value.clone()).collect()

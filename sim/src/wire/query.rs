@@ -1,4 +1,4 @@
-//! awsQuery envelopes: Auto Scaling, ELBv2, STS (aws-reference 1.2).
+//! awsQuery envelopes: Auto Scaling, ELBv2, ElastiCache, STS (aws-reference 1.2).
 //!
 //! **Invariant:** root and result elements carry the action's name; the SDK rejects others.
 
@@ -8,6 +8,7 @@ use super::{ApiError, Reply, xml};
 fn namespace(service: &str) -> &'static str {
     match service {
         "autoscaling" => "http://autoscaling.amazonaws.com/doc/2011-01-01/",
+        "elasticache" => "http://elasticache.amazonaws.com/doc/2015-02-02/",
         "elasticloadbalancing" => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
         _ => "https://sts.amazonaws.com/doc/2011-06-15/",
     }

@@ -19,6 +19,8 @@ const MEMBERS: &[(&str, &str, &str, &str)] = &[
     ("autoscaling", "TerminateInstanceInAutoScalingGroup", "Activity", "StatusCode"),
     ("ec2", "DescribeInstances", "instanceState", "name"),
     ("ec2", "DescribeInstanceStatus", "instanceState", "name"),
+    ("elasticache", "DescribeReplicationGroups", "ReplicationGroups", "AutomaticFailover"),
+    ("elasticache", "DescribeReplicationGroups", "ReplicationGroups", "MultiAZ"),
     ("elasticloadbalancing", "DescribeLoadBalancers", "State", "Code"),
     ("elasticloadbalancing", "DescribeTargetHealth", "TargetHealth", "State"),
 ];

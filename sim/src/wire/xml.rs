@@ -40,6 +40,11 @@ impl Fields {
         self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), "member"))
     }
 
+    /// A list whose elements have a name of their own (ElastiCache), written even when empty.
+    pub(crate) fn named<T: Into<Xml>>(self, name: &'static str, item: &'static str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), item))
+    }
+
     /// A list of `<item>` elements (ec2).
     pub(crate) fn items<T: Into<Xml>>(self, name: impl Into<Cow<'static, str>>, rows: impl IntoIterator<Item = T>) -> Self {
         self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), "item"))

@@ -39,7 +39,7 @@ impl World {
         w.subnets = seed.subnets.clone();
         w.roles = seed.roles.clone();
         w.buckets = seed.buckets.clone();
-        w.redis = seed.redis.iter().map(|r| (r.clone(), "available".to_owned())).collect();
+        w.build_caches(seed)?;
         w.build_repositories(seed)?;
         w.build_templates(seed)?;
         for t in &seed.target_groups {

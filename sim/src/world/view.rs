@@ -64,7 +64,8 @@ impl World {
             }))).collect::<Vec<_>>(),
             "capacity": self.capacity,
             "load": self.load,
-            "redis": self.redis,
+            "redis": self.caches_view(),
+            "cache_events": self.cache_events_view(),
             "buckets": self.buckets,
             "token_buckets": self.token_buckets.view(self.now),
         })
