@@ -39,6 +39,12 @@ OPERATIONS = {
         GetAuthorizationToken DescribeRepositories DescribeImages ListImages BatchGetImage BatchDeleteImage
         DescribeImageScanFindings
     """.split(),
+    "elasticache": """
+        CreateReplicationGroup DescribeReplicationGroups ModifyReplicationGroup DeleteReplicationGroup
+        IncreaseReplicaCount DecreaseReplicaCount TestFailover DescribeCacheClusters RebootCacheCluster DescribeEvents
+        DescribeCacheSubnetGroups CreateCacheSubnetGroup DeleteCacheSubnetGroup DescribeCacheParameterGroups DescribeCacheParameters
+        DescribeCacheEngineVersions DescribeReservedCacheNodes ListTagsForResource AddTagsToResource RemoveTagsFromResource
+    """.split(),
     "sts": "GetCallerIdentity AssumeRole".split(),
 }
 

@@ -245,9 +245,32 @@ def a_failover(waits):
         waits.wait("elasticache", "CacheClusterAvailable", CacheClusterId=group["MemberClusters"][0])
 
 
+def a_cache_that_comes_and_goes(waits):
+    """A replication group is waited for at both ends; creating one may take longer than the waiter's ten minutes."""
+    walk = waits.walk
+    if not waits.has("elasticache", "CreateReplicationGroup", "DeleteReplicationGroup"):
+        return
+    group = {"ReplicationGroupId": f"{walk.name}-waited"}
+    walk.boto.call(
+        "elasticache",
+        "CreateReplicationGroup",
+        **group,
+        ReplicationGroupDescription="waited for",
+        CacheNodeType="cache.t3.micro",
+        CacheSubnetGroupName=walk.boto.call("elasticache", "DescribeCacheSubnetGroups")["CacheSubnetGroups"][0]["CacheSubnetGroupName"],
+    )
+    walk.sim.advance(360)
+    waits.wait("elasticache", "ReplicationGroupAvailable", **group)
+    waits.wait("elasticache", "CacheClusterAvailable", at_once=True, CacheClusterId=f"{walk.name}-waited-001")
+    waits.fails("elasticache", "ReplicationGroupDeleted", "terminal failure state", **group)
+    walk.boto.call("elasticache", "DeleteReplicationGroup", **group)
+    waits.fails("elasticache", "CacheClusterAvailable", "terminal failure state", CacheClusterId=f"{walk.name}-waited-001")
+    waits.wait("elasticache", "ReplicationGroupDeleted", at_once=False, **group)
+
+
 def run(walk, source):
     waits = Waits(walk, source)
-    for part in (things_that_are_there, a_scan, an_instance, a_group_that_goes, a_failover):
+    for part in (things_that_are_there, a_scan, an_instance, a_group_that_goes, a_failover, a_cache_that_comes_and_goes):
         part(waits)
     for service, operations in source.items():
         client = walk.boto.clients[service]
