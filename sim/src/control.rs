@@ -103,7 +103,7 @@ struct ClockBody {
 
 /// Every control: method, path below `/_sim/`, what it takes and does. `GET /_sim/` answers with this.
 const CONTROLS: &[(&str, &str, &str)] = &[
-    ("GET", "", "this list"),
+    ("GET", "", "this list; the live page of the world for a browser"),
     ("GET", "world", "ground truth: time, parameters, groups, instances, targets, images"),
     ("GET", "calls?since=SEQ", "every AWS call after that number that is still kept, and how many are gone"),
     ("POST", "clock", "{advance_seconds} moves time on, {speed} sets its speed (0 stops)"),

@@ -9,6 +9,7 @@
 //! | `services`, `wire` | the operations, and their spelling |
 //! | [`faults`], [`calls`], `past` | faults on the wire, the log of calls, and earlier states for stale answers |
 //! | [`handle`], `control` | the controls, in process and over HTTP |
+//! | `page` | the live page of the world for browsers |
 //!
 //! **Invariant:** nothing branches on a client, a user agent, a tag name or a number of a change; two worlds with the
 //! same seed and the same calls at the same simulated times are equal.
@@ -19,6 +20,7 @@ mod control;
 mod engine;
 pub mod faults;
 pub mod handle;
+mod page;
 pub mod params;
 mod past;
 mod rng;

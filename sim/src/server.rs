@@ -14,6 +14,7 @@ use crate::{
     control,
     engine::{Incoming, Outcome},
     handle::Handle,
+    page,
     wire::Reply,
 };
 
@@ -94,6 +95,13 @@ async fn respond(handle: Handle, request: Request<hyper::body::Incoming>) -> Res
 /// One request, control or AWS, without its connection.
 pub(crate) fn exchange(handle: &Handle, head: &Parts, body: &[u8]) -> Exchange {
     if let Some(path) = control_path(head.uri.path()) {
+        if let Some(page) = page::answer(&head.method, path, &head.headers) {
+            return Exchange::Answer(page);
+        }
+        if page::foreign(&head.method, &head.headers) {
+            let error = r#"{"error":"origin: a page of another origin may not use the controls"}"#;
+            return Exchange::Answer(plain(403, "application/json", error.into()));
+        }
         let query = head.uri.query().unwrap_or_default();
         let (status, value) = control::answer(handle, head.method.as_str(), path, query, body);
         return Exchange::Answer(plain(status, "application/json", value.to_string().into_bytes()));

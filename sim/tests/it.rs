@@ -28,6 +28,8 @@ mod faults;
 mod health;
 #[path = "it/impartial.rs"]
 mod impartial;
+#[path = "it/page.rs"]
+mod page;
 #[path = "it/refresh.rs"]
 mod refresh;
 #[path = "it/refresh_rules.rs"]

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::{World, instance::Instance};
 use crate::clock::iso;
 
+/// Scaling activities shown of each group, newest first.
+const LATEST: usize = 10;
+
 impl World {
     /// Everything a test may want to know that AWS would not tell.
     pub(crate) fn snapshot(&self, speed: Option<f64>) -> Value {
@@ -16,6 +19,7 @@ impl World {
             "seed": self.seed,
             "account": self.account,
             "region": self.region,
+            "zones": self.subnets.iter().map(|s| &s.zone).collect::<std::collections::BTreeSet<_>>(),
             "params": self.params,
             "groups": self.groups.values().map(|g| json!({
                 "name": g.name,
@@ -26,6 +30,15 @@ impl World {
                 "template": g.spec.template(),
                 "suspended": g.suspended.keys().collect::<Vec<_>>(),
                 "instances": self.members(g).into_iter().map(|i| self.instance_view(i)).collect::<Vec<_>>(),
+                "activities": g.activities.iter().rev().take(LATEST).map(|a| json!({
+                    "id": a.id,
+                    "description": a.description,
+                    "status": a.status,
+                    "progress": a.progress,
+                    "message": a.message,
+                    "start": iso(a.start),
+                    "end": a.end.map(iso),
+                })).collect::<Vec<_>>(),
                 "refreshes": g.refreshes.iter().map(|r| json!({
                     "id": r.id,
                     "status": r.status.name(),
