@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{clock::END, faults::Fault, handle::Handle, seed::ImageSeed};
+use crate::{clock::END, faults::Fault, handle::Handle, seed::ImageSeed, world::load::Load};
 
 /// Status and body of an answer.
 pub(crate) type Answer = (u16, Value);
@@ -64,6 +64,12 @@ fn ok() -> String {
 struct LoadBody {
     asg: String,
     cpu: f64,
+    #[serde(default)]
+    requests_per_second: Option<f64>,
+    #[serde(default)]
+    error_rate: Option<f64>,
+    #[serde(default)]
+    latency_seconds: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -117,7 +123,11 @@ const CONTROLS: &[(&str, &str, &str)] = &[
     ("GET", "buckets", "the token buckets that are in use"),
     ("POST", "buckets", "{on, scale?} switches the token buckets on or off, all full"),
     ("POST", "capacity", "{az, instances} limits launches, null lifts the limit"),
-    ("POST", "load", "{asg, cpu} is stored"),
+    (
+        "POST",
+        "load",
+        "{asg, cpu, requests_per_second?, error_rate?, latency_seconds?} offers a load: cpu is the percentage of each instance that serves now",
+    ),
     ("POST", "redis", "{group, state}: failover loses the primary, modifying holds the group, available ends what it is busy with"),
 ];
 
@@ -194,7 +204,8 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
         }
         ("POST", ["load"]) => {
             let b: LoadBody = read(body)?;
-            h.load(&b.asg, b.cpu).map(|()| done()).map_err(bad)
+            let (requests_per_second, error_rate, latency_seconds) = (b.requests_per_second, b.error_rate, b.latency_seconds);
+            h.load(&b.asg, Load { cpu: b.cpu, requests_per_second, error_rate, latency_seconds }).map(|()| done()).map_err(bad)
         }
         ("POST", ["capacity"]) => {
             let b: CapacityBody = read(body)?;

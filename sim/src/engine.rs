@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** every entry lets the world catch up with the clock first, so a request sees everything that was due.
 
-use std::time::Duration;
+use std::{borrow::Cow, io::Read, time::Duration};
 
 use crate::{
     calls::{self, CallLog, CallRecord},
@@ -10,8 +10,8 @@ use crate::{
     faults::{FaultKind, Faults, words},
     past::Past,
     rng,
-    services::{self, Body, Principal, Request},
-    wire::{ApiError, Reply, node::Node},
+    services::{self, Body, Principal, Request, Wire},
+    wire::{ApiError, Reply, cbor, node::Node},
     world::{World, token_bucket},
 };
 
@@ -31,8 +31,14 @@ pub(crate) enum Outcome {
 
 /// What the HTTP side read of a request.
 pub(crate) struct Incoming<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
     pub(crate) authorization: Option<&'a str>,
     pub(crate) target: Option<&'a str>,
+    /// `smithy-protocol`.
+    pub(crate) protocol: Option<&'a str>,
+    /// `content-encoding`.
+    pub(crate) encoding: Option<&'a str>,
     pub(crate) body: &'a [u8],
 }
 
@@ -102,13 +108,14 @@ impl Engine {
         let known =
             principal.clone().unwrap_or_else(|()| Principal { arn: String::new(), user_id: String::new(), account: self.world.account.clone() });
         record.principal = calls::cut(&known.arn);
-        let (body, operation) = read_body(incoming, service, &mut record);
+        let wire = wire_of(incoming);
+        let (body, operation) = read_body(incoming, wire, service, &mut record);
         let (operation, malformed) = match operation {
             Ok(operation) => (operation, None),
             Err(error) => (String::new(), Some(error)),
         };
         record.operation = calls::cut(&operation);
-        let request = Request { service: service.to_owned(), operation, region: region.to_owned(), principal: known, body, strange: false };
+        let request = Request { service: service.to_owned(), operation, region: region.to_owned(), principal: known, wire, body, strange: false };
         if let Some(error) = malformed {
             return self.finish(&request, record, Err(error));
         }
@@ -232,12 +239,12 @@ fn perform(world: &mut World, request: &Request, request_id: &str) -> Result<Rep
 fn bad_gateway() -> Reply {
     let page =
         "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
-    Reply { status: 502, content_type: "text/html", body: page.to_owned(), error: None }
+    Reply::new(502, "text/html", page)
 }
 
 /// The first half of an answer, as if it were a whole one.
 fn halved(mut reply: Reply) -> Reply {
-    reply.body.truncate(reply.body.floor_char_boundary(reply.body.len() / 2));
+    reply.body.truncate(reply.body.len() / 2);
     Reply { status: 200, error: None, ..reply }
 }
 
@@ -253,28 +260,64 @@ fn scope(authorization: &str) -> Option<(&str, &str, &str)> {
     Some((parts.next()?, region, service))
 }
 
-/// Reads the body by protocol and the operation's name out of it.
-fn read_body(incoming: &Incoming<'_>, service: &str, record: &mut CallRecord) -> (Body, Result<String, ApiError>) {
-    if let Some(target) = incoming.target {
-        let text: &[u8] = if incoming.body.is_empty() { b"{}" } else { incoming.body };
-        let Ok(value) = serde_json::from_slice::<serde_json::Value>(text) else {
-            return (Body::Json(serde_json::Value::Null), Err(unreadable(service)));
-        };
-        record.params = calls::from_json(&value);
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        return (Body::Json(value), Ok(operation));
+/// Largest body once it is unpacked; PutMetricData's own limit is 1 MB (aws-reference 1.1).
+const UNPACKED: u64 = 4 << 20;
+
+/// Protocol of a request (aws-reference 1).
+fn wire_of(incoming: &Incoming<'_>) -> Wire {
+    match incoming.target {
+        _ if incoming.method == "POST" && incoming.path.starts_with("/service/") => Wire::Cbor,
+        Some(_) => Wire::Json,
+        None => Wire::Form,
     }
-    let Some((node, pairs)) = std::str::from_utf8(incoming.body).ok().and_then(Node::parse) else {
-        return (Body::Form(Node::default()), Err(unreadable(service)));
+}
+
+/// Reads the body by protocol and the operation's name out of it.
+fn read_body(incoming: &Incoming<'_>, wire: Wire, service: &str, record: &mut CallRecord) -> (Body, Result<String, ApiError>) {
+    let nothing = |error| (Body::Json(serde_json::Value::Null), Err(error));
+    let unpacked = match incoming.encoding {
+        Some("gzip") => gunzip(incoming.body).map(Cow::Owned),
+        _ => Some(Cow::Borrowed(incoming.body)),
     };
-    record.params = calls::from_pairs(&pairs);
-    let operation = node.text("Action").map(str::to_owned).ok_or_else(|| nameless(service));
-    (Body::Form(node), operation)
+    let Some(bytes) = unpacked else {
+        return nothing(unreadable(service, wire));
+    };
+    let (value, operation) = match wire {
+        Wire::Cbor => {
+            let known = incoming.path.strip_prefix("/service/GraniteServiceVersion20100801/operation/");
+            (cbor::read(&bytes), known.filter(|_| incoming.protocol == Some("rpc-v2-cbor")))
+        }
+        Wire::Json => {
+            let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+            (serde_json::from_slice::<serde_json::Value>(text).ok(), Some(incoming.target.and_then(|t| t.rsplit('.').next()).unwrap_or_default()))
+        }
+        Wire::Form => {
+            let Some((node, pairs)) = std::str::from_utf8(&bytes).ok().and_then(Node::parse) else {
+                return (Body::Form(Node::default()), Err(unreadable(service, wire)));
+            };
+            record.params = calls::from_pairs(&pairs);
+            let operation = node.text("Action").map(str::to_owned).ok_or_else(|| nameless(service));
+            return (Body::Form(node), operation);
+        }
+    };
+    let Some(value) = value else {
+        return nothing(unreadable(service, wire));
+    };
+    record.params = calls::from_json(&value);
+    (Body::Json(value), operation.map(str::to_owned).ok_or_else(|| unreadable(service, wire)))
+}
+
+/// Unpacks a compressed body; none when it is no gzip or grows too large.
+fn gunzip(body: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    flate2::read::GzDecoder::new(body).take(UNPACKED + 1).read_to_end(&mut out).ok()?;
+    (out.len() as u64 <= UNPACKED).then_some(out)
 }
 
 /// A body that is none of the service's.
-fn unreadable(service: &str) -> ApiError {
+fn unreadable(service: &str, wire: Wire) -> ApiError {
     match service {
+        "monitoring" if wire != Wire::Form => ApiError::bad("SerializationException", "The request body or its operation could not be read."),
         "ecr" => ApiError::bad("SerializationException", "The request body could not be read."),
         _ => ApiError::new(404, "MalformedQueryString", "The query string contains a syntax error."),
     }

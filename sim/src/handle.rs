@@ -15,7 +15,7 @@ use crate::{
     faults::Fault,
     seed::ImageSeed,
     server::{self, Exchange},
-    world::World,
+    world::{World, load::Load},
 };
 
 /// Longest a container may take to listen, and longest after which one crashes, seconds.
@@ -156,16 +156,15 @@ impl Handle {
         Ok(())
     }
 
-    /// Stores the CPU load of a group, percent.
-    pub fn load(&self, group: &str, cpu: f64) -> Result<()> {
+    /// Offers a group a load from now on; a number alone is the CPU of each instance that serves now, percent.
+    pub fn load(&self, group: &str, load: impl Into<Load>) -> Result<()> {
+        let load = load.into();
+        load.check().map_err(|e| anyhow!(e))?;
         let mut engine = self.lock();
         if !engine.world.groups.contains_key(group) {
             return Err(anyhow!("asg: {group:?} does not exist"));
         }
-        if !(0.0..=100.0).contains(&cpu) {
-            return Err(anyhow!("cpu: must be between 0 and 100"));
-        }
-        engine.world.load.insert(group.to_owned(), cpu);
+        engine.world.offer(group, load);
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! `fleetgate-sim`: a simulated AWS on the wire. One port speaks the query, EC2 and JSON protocols of Auto Scaling, EC2,
-//! ELBv2, ECR, ElastiCache and STS, and a world of groups, instances and images changes over simulated time as AWS does.
+//! ELBv2, ECR, ElastiCache, CloudWatch and STS, and a world of groups, instances and images changes over simulated time as AWS does.
 //!
 //! | where | what |
 //! |---|---|
@@ -42,10 +42,11 @@ pub use calls::CallRecord;
 pub use clock::ClockMode;
 pub use faults::{Fault, FaultKind};
 pub use handle::Handle;
-pub use params::{CacheParams, Params};
+pub use params::{CacheParams, MetricParams, Params};
 pub use rng::Span;
 pub use seed::{ReplicationGroupSeed, Seed, StackNames};
 pub use server::Exchange;
+pub use world::load::Load;
 
 /// How to start a simulator.
 #[derive(Debug, Clone)]

@@ -4,12 +4,14 @@
 //! drawn per seed between plausible values, so that a client which leans on a guess fails on some seed.
 
 mod cache;
+mod metrics;
 
 use serde::{Deserialize, Serialize};
 
 use crate::rng::{Span, hash};
 
 pub use cache::CacheParams;
+pub use metrics::MetricParams;
 
 /// A token bucket of AWS's request throttling (aws-reference 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +100,8 @@ pub struct Params {
     pub elb_throttling_exception: bool,
     /// ElastiCache.
     pub cache: CacheParams,
+    /// CloudWatch.
+    pub metrics: MetricParams,
 }
 
 impl Params {
@@ -136,6 +140,7 @@ impl Params {
             ids_are_filters: true,
             elb_throttling_exception: false,
             cache: CacheParams::reference(),
+            metrics: MetricParams::reference(),
         }
     }
 
@@ -179,6 +184,7 @@ impl Params {
             ids_are_filters: flag("ids_are_filters"),
             elb_throttling_exception: flag("elb_throttling_exception"),
             cache: CacheParams::draw(seed),
+            metrics: MetricParams::draw(seed),
             ..r
         }
     }

@@ -206,6 +206,8 @@ pub struct GroupSeed {
     pub protect_new: bool,
     /// Group tags, propagated to instances.
     pub tags: BTreeMap<String, String>,
+    /// Group metrics whose collection is enabled, such as `GroupDesiredCapacity` (aws-reference 9).
+    pub enabled_metrics: Vec<String>,
 }
 
 impl Default for GroupSeed {
@@ -231,6 +233,7 @@ impl Default for GroupSeed {
             scheduled: Vec::new(),
             protect_new: false,
             tags: BTreeMap::new(),
+            enabled_metrics: Vec::new(),
         }
     }
 }

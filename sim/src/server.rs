@@ -107,12 +107,20 @@ pub(crate) fn exchange(handle: &Handle, head: &Parts, body: &[u8]) -> Exchange {
         return Exchange::Answer(plain(status, "application/json", value.to_string().into_bytes()));
     }
     let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
-    let incoming = Incoming { authorization: header("authorization"), target: header("x-amz-target"), body };
+    let incoming = Incoming {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        authorization: header("authorization"),
+        target: header("x-amz-target"),
+        protocol: header("smithy-protocol"),
+        encoding: header("content-encoding"),
+        body,
+    };
     let outcome = handle.lock().serve(&incoming);
     match outcome {
         Outcome::Reply(reply, request_id) => Exchange::Answer(named(reply, &request_id)),
         Outcome::Late(reply, request_id, delay) => Exchange::Late(named(reply, &request_id), delay),
-        Outcome::Page(reply) => Exchange::Answer(plain(reply.status, reply.content_type, reply.body.into())),
+        Outcome::Page(reply) => Exchange::Answer(plain(reply.status, reply.content_type, reply.body)),
         Outcome::Drop => Exchange::Cut,
         Outcome::Hang => Exchange::Hang,
     }
@@ -121,7 +129,7 @@ pub(crate) fn exchange(handle: &Handle, head: &Parts, body: &[u8]) -> Exchange {
 /// AWS's answer with its headers.
 fn named(reply: Reply, request_id: &str) -> Response<Vec<u8>> {
     let code = reply.error.filter(|_| reply.content_type.contains("json"));
-    let mut response = plain(reply.status, reply.content_type, reply.body.into());
+    let mut response = plain(reply.status, reply.content_type, reply.body);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", value.clone());
@@ -129,6 +137,11 @@ fn named(reply: Reply, request_id: &str) -> Response<Vec<u8>> {
     }
     if let Some(value) = code.and_then(|code| HeaderValue::from_str(&code).ok()) {
         headers.insert("x-amzn-errortype", value);
+    }
+    for (name, value) in &reply.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(*name, value);
+        }
     }
     response
 }

@@ -4,6 +4,7 @@
 //! beyond recording the principal.
 
 pub(crate) mod autoscaling;
+pub(crate) mod cloudwatch;
 pub(crate) mod ec2;
 pub(crate) mod ecr;
 pub(crate) mod elasticache;
@@ -14,7 +15,7 @@ pub(crate) mod sts;
 use serde_json::Value;
 
 use crate::{
-    wire::{ApiError, Reply, ec2query, json, node::Node, query, strange, xml::Fields},
+    wire::{ApiError, Reply, answer::Members, cbor, ec2query, json, node::Node, query, strange, xml::Fields},
     world::World,
 };
 
@@ -33,9 +34,18 @@ pub(crate) struct Request {
     pub(crate) operation: String,
     pub(crate) region: String,
     pub(crate) principal: Principal,
+    pub(crate) wire: Wire,
     pub(crate) body: Body,
     /// States in the answer take a value that is in no model ([`strange`]).
     pub(crate) strange: bool,
+}
+
+/// Protocol it came in, and is answered in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    Form,
+    Json,
+    Cbor,
 }
 
 /// Its parameters.
@@ -56,7 +66,18 @@ impl Request {
         match self.service.as_str() {
             "ec2" => ec2query::error(error, request_id),
             "ecr" => json::error(error),
+            "monitoring" if self.wire == Wire::Cbor => cbor::error(error),
+            "monitoring" if self.wire == Wire::Json => json::error_1_0(error),
             service => query::error(service, error, request_id),
+        }
+    }
+
+    /// Renders an answer of a service that speaks all three protocols.
+    fn answer(&self, members: &Members, request_id: &str) -> Reply {
+        match self.wire {
+            Wire::Form => query::ok(&self.service, &self.operation, &members.xml(), request_id),
+            Wire::Json => json::ok_1_0(&members.json()),
+            Wire::Cbor => cbor::ok(members),
         }
     }
 }
@@ -76,6 +97,12 @@ pub(crate) fn perform(world: &mut World, request: &Request, request_id: &str) ->
         (Body::Form(p), "elasticache") => elasticache::call(world, op, p).map(|f| query::ok("elasticache", op, &dress(f), request_id)),
         (Body::Form(p), "sts") => sts::call(world, op, p, &request.principal).map(|f| query::ok("sts", op, &f, request_id)),
         (Body::Form(p), "ec2") => ec2::call(world, op, p, &request.principal).map(|f| ec2query::ok(op, &dress(f), request_id)),
+        (body, "monitoring") => cloudwatch::call(world, op, &cloudwatch::read(op, body)?).map(|mut members| {
+            if request.strange {
+                strange::dress_members("monitoring", op, &mut members);
+            }
+            request.answer(&members, request_id)
+        }),
         (Body::Json(v), "ecr") => ecr::call(world, op, v).map(|v| json::ok(&v)),
         (_, service) => Err(ApiError::bad("InvalidAction", format!("The service {service} is not available at this endpoint."))),
     }

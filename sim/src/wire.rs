@@ -1,10 +1,13 @@
-//! The wire: request trees, answer trees, the three envelopes and the errors of aws-reference section 1.
+//! The wire: request trees, answer trees, the envelopes and the errors of aws-reference section 1.
 //!
-//! **Invariant:** services see [`node::Node`] or JSON and answer [`xml::Fields`] or JSON; only this module and its
+//! **Invariant:** services see [`node::Node`] or JSON and answer [`xml::Fields`], JSON or [`answer::Members`]; only this module and its
 //! children know how an answer is spelled on the wire. A member that is absent is never written.
 
+pub(crate) mod answer;
+pub(crate) mod cbor;
 pub(crate) mod ec2query;
 pub(crate) mod json;
+pub(crate) mod kind;
 pub(crate) mod node;
 pub(crate) mod page;
 pub(crate) mod query;
@@ -42,7 +45,16 @@ impl ApiError {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
+    /// Further headers.
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// Error code, for the header of JSON answers and the call log.
     pub(crate) error: Option<String>,
+}
+
+impl Reply {
+    /// An answer without an error and without further headers.
+    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type, body: body.into(), headers: Vec::new(), error: None }
+    }
 }

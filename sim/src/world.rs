@@ -5,25 +5,32 @@
 //! equal in every byte.
 
 pub(crate) mod agenda;
+pub(crate) mod alarm;
 pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod capacity;
+pub(crate) mod flow;
 pub(crate) mod group;
 pub(crate) mod health;
 pub(crate) mod images;
 pub(crate) mod instance;
 pub(crate) mod launch;
 pub(crate) mod lifecycle;
+pub(crate) mod load;
+pub(crate) mod metric;
 pub(crate) mod placement;
 pub(crate) mod refresh;
 pub(crate) mod refresh_look;
 pub(crate) mod refresh_run;
 pub(crate) mod schedule;
 pub(crate) mod shell;
+pub(crate) mod steps;
 pub(crate) mod target;
 pub(crate) mod template;
 pub(crate) mod token_bucket;
+pub(crate) mod track;
+pub(crate) mod tracking;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;
@@ -36,13 +43,17 @@ use crate::{
     seed::{RoleSeed, Subnet},
 };
 use agenda::{Agenda, Entity};
+use alarm::{Alarm, history::Item};
 use cache::Caches;
 use group::Group;
 use images::Repository;
 use instance::Instance;
+use load::Load;
+use metric::custom::Custom;
 use target::TargetGroup;
 use template::Template;
 use token_bucket::TokenBuckets;
+use track::Tracks;
 
 /// A role session or user known by its access key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,10 +91,25 @@ pub(crate) struct World {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Launches still possible per zone; a zone that is absent has no limit.
     pub(crate) capacity: BTreeMap<String, u64>,
-    pub(crate) load: BTreeMap<String, f64>,
+    /// Load asked for by group.
+    pub(crate) load: BTreeMap<String, Load>,
     pub(crate) caches: Caches,
     pub(crate) buckets: Vec<String>,
     pub(crate) token_buckets: TokenBuckets,
+    /// What happened, for the metrics.
+    #[serde(default)]
+    pub(crate) tracks: Tracks,
+    /// Metrics clients have put, by their key.
+    #[serde(default)]
+    pub(crate) custom: BTreeMap<String, Custom>,
+    #[serde(default)]
+    pub(crate) alarms: BTreeMap<String, Alarm>,
+    /// Oldest first.
+    #[serde(default)]
+    pub(crate) alarm_history: Vec<Item>,
+    /// First instant of the world.
+    #[serde(default)]
+    pub(crate) started: i64,
     pub(crate) agenda: Agenda,
     /// Ordinal behind every generated identifier.
     pub(crate) ids: u64,
@@ -113,6 +139,11 @@ impl World {
             caches: Caches::default(),
             buckets: Vec::new(),
             token_buckets: TokenBuckets::default(),
+            tracks: Tracks::default(),
+            custom: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            alarm_history: Vec::new(),
+            started: now,
             agenda: Agenda::default(),
             ids: 0,
         }
@@ -120,13 +151,31 @@ impl World {
 
     /// Lets time pass: every due event in order, then now = `to`.
     pub(crate) fn advance_to(&mut self, to: i64) {
+        // What an operation or a control did at the present instant is written down before time passes over it.
+        self.observe();
         while let Some((at, entity)) = self.agenda.pop(to) {
             self.now = self.now.max(at);
             match entity {
-                Entity::Instance(id) => self.step_instance(&id),
-                Entity::Target(arn, id) => self.step_target(&arn, &id),
-                Entity::Group(name) => self.step_group(&name),
-                Entity::Cache(id) => self.step_cache(&id),
+                Entity::Instance(id) => {
+                    let group = self.instances.get(&id).map(|i| i.group.clone());
+                    self.step_instance(&id);
+                    if let Some(group) = group {
+                        self.observe_group(&group);
+                    }
+                }
+                Entity::Target(arn, id) => {
+                    self.step_target(&arn, &id);
+                    self.observe_target(&arn, &id);
+                }
+                Entity::Group(name) => {
+                    self.step_group(&name);
+                    self.observe_group(&name);
+                }
+                Entity::Cache(id) => {
+                    self.step_cache(&id);
+                    self.observe_caches();
+                }
+                Entity::Alarm(name) => self.step_alarm(&name),
             }
         }
         self.now = self.now.max(to);

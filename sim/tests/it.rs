@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** no sleeps and no SDK; what is checked is what stands on the wire.
 
+#[path = "it/alarms.rs"]
+mod alarms;
 #[path = "it/boot.rs"]
 mod boot;
 #[path = "it/buckets.rs"]
@@ -16,6 +18,12 @@ mod cache_failover;
 mod capacity;
 #[path = "it/client.rs"]
 mod client;
+#[path = "it/cloudwatch.rs"]
+mod cloudwatch;
+#[path = "it/cloudwatch_data.rs"]
+mod cloudwatch_data;
+#[path = "it/cloudwatch_wire.rs"]
+mod cloudwatch_wire;
 #[path = "it/controls.rs"]
 mod controls;
 #[path = "it/determinism.rs"]

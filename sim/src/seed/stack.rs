@@ -179,6 +179,7 @@ impl Seed {
             max: sizes.2,
             warmup: Some(60),
             target_groups: vec![targets.to_owned()],
+            enabled_metrics: crate::world::metric::group::NAMES.map(String::from).to_vec(),
             ..GroupSeed::default()
         };
         let image = |(at, tag): (usize, &String)| ImageSeed {

@@ -37,7 +37,7 @@ fn paged<T>(p: &Node, rows: Vec<T>) -> Result<(Vec<T>, Option<String>), ApiError
 }
 
 /// ARN of a load balancer by name; its tail is decided by the name.
-fn balancer_arn(w: &World, name: &str) -> String {
+pub(crate) fn balancer_arn(w: &World, name: &str) -> String {
     let tail = rng::hex(w.seed, "load_balancer", name, 16);
     format!("arn:aws:elasticloadbalancing:{}:{}:loadbalancer/{}/{name}/{tail}", w.region, w.account, kind(w, name))
 }

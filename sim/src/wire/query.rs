@@ -10,6 +10,7 @@ fn namespace(service: &str) -> &'static str {
         "autoscaling" => "http://autoscaling.amazonaws.com/doc/2011-01-01/",
         "elasticache" => "http://elasticache.amazonaws.com/doc/2015-02-02/",
         "elasticloadbalancing" => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+        "monitoring" => "http://monitoring.amazonaws.com/doc/2010-08-01/",
         _ => "https://sts.amazonaws.com/doc/2011-06-15/",
     }
 }
@@ -19,7 +20,7 @@ pub(crate) fn ok(service: &str, action: &str, fields: &xml::Fields, request_id: 
     let mut body = format!("<{action}Response xmlns=\"{}\"><{action}Result>", namespace(service));
     fields.render(&mut body);
     body.push_str(&format!("</{action}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"));
-    Reply { status: 200, content_type: "text/xml", body, error: None }
+    Reply::new(200, "text/xml", body)
 }
 
 /// A refusal.
@@ -28,5 +29,5 @@ pub(crate) fn error(service: &str, error: &ApiError, request_id: &str) -> Reply 
     let mut body = format!("<ErrorResponse xmlns=\"{}\"><Error><Type>{side}</Type><Code>{}</Code><Message>", namespace(service), error.code);
     xml::escape(&mut body, &error.message);
     body.push_str(&format!("</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"));
-    Reply { status: error.status, content_type: "text/xml", body, error: Some(error.code.clone()) }
+    Reply { error: Some(error.code.clone()), ..Reply::new(error.status, "text/xml", body) }
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** only members whose shape is an enumeration are changed, all of them in an answer; nothing else of it is.
 
-use super::xml::Fields;
+use super::{answer::Members, xml::Fields};
 
 /// The value no model knows.
 pub(crate) const VALUE: &str = "FutureState";
@@ -23,6 +23,9 @@ const MEMBERS: &[(&str, &str, &str, &str)] = &[
     ("elasticache", "DescribeReplicationGroups", "ReplicationGroups", "MultiAZ"),
     ("elasticloadbalancing", "DescribeLoadBalancers", "State", "Code"),
     ("elasticloadbalancing", "DescribeTargetHealth", "TargetHealth", "State"),
+    ("monitoring", "DescribeAlarms", "MetricAlarms", "StateValue"),
+    ("monitoring", "DescribeAlarmsForMetric", "MetricAlarms", "StateValue"),
+    ("monitoring", "GetMetricData", "MetricDataResults", "StatusCode"),
 ];
 
 /// Whether answers of this operation have such a member.
@@ -34,5 +37,12 @@ pub(crate) fn known(service: &str, operation: &str) -> bool {
 pub(crate) fn dress(service: &str, operation: &str, fields: &mut Fields) {
     for (_, _, around, name) in MEMBERS.iter().filter(|(s, o, _, _)| *s == service && *o == operation) {
         fields.overwrite(around, name, VALUE);
+    }
+}
+
+/// The same in an answer of several protocols.
+pub(crate) fn dress_members(service: &str, operation: &str, members: &mut Members) {
+    for (_, _, around, name) in MEMBERS.iter().filter(|(s, o, _, _)| *s == service && *o == operation) {
+        members.overwrite(around, name, VALUE);
     }
 }

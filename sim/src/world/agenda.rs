@@ -16,6 +16,7 @@ pub(crate) enum Entity {
     Group(String),
     /// Replication group, or cache cluster of none.
     Cache(String),
+    Alarm(String),
 }
 
 /// The queue of wakes.

@@ -65,6 +65,10 @@ impl World {
         for g in &seed.groups {
             w.build_group(g).with_context(|| format!("groups: {}", g.name))?;
         }
+        // The fleet has been as it is since its launch: that is what the metrics of the days before show.
+        w.now = now - 3 * 24 * HOUR + HOUR / 4;
+        w.observe();
+        w.now = now;
         Ok(w)
     }
 
@@ -243,6 +247,7 @@ impl World {
             cause: None,
             retry_at: 0,
             last_end: None,
+            enabled_metrics: g.enabled_metrics.iter().map(|m| (m.clone(), created)).collect(),
         };
         self.groups.insert(g.name.clone(), group);
         for n in 0..g.desired {

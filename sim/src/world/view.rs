@@ -29,6 +29,8 @@ impl World {
                 "max": g.max,
                 "template": g.spec.template(),
                 "suspended": g.suspended.keys().collect::<Vec<_>>(),
+                "cpu": self.cpu_now(&g.name),
+                "cpu_in_cloudwatch": self.cpu_shown(&g.name),
                 "instances": self.members(g).into_iter().map(|i| self.instance_view(i)).collect::<Vec<_>>(),
                 "activities": g.activities.iter().rev().take(LATEST).map(|a| json!({
                     "id": a.id,
@@ -79,6 +81,13 @@ impl World {
             "load": self.load,
             "redis": self.caches_view(),
             "cache_events": self.cache_events_view(),
+            "alarms": self.alarms.values().map(|a| json!({
+                "name": a.name,
+                "state": a.state.name(),
+                "reason": a.reason,
+                "since": iso(a.transitioned_at),
+                "in_alarm": self.alarm_in_alarm(&a.name),
+            })).collect::<Vec<_>>(),
             "buckets": self.buckets,
             "token_buckets": self.token_buckets.view(self.now),
         })

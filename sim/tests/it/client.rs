@@ -21,6 +21,8 @@ pub(crate) fn runs(instance: &Value, version: &str) -> bool {
 pub(crate) struct Got {
     pub(crate) status: u16,
     pub(crate) body: String,
+    pub(crate) bytes: Bytes,
+    pub(crate) headers: hyper::HeaderMap,
 }
 
 impl Got {
@@ -80,7 +82,11 @@ pub(crate) fn query_request(key: &str, region: &str, service: &str, action: &str
 /// What an exchange answered; panics when it did not.
 pub(crate) fn answered(exchange: Exchange) -> Got {
     match exchange {
-        Exchange::Answer(response) => Got { status: response.status().as_u16(), body: String::from_utf8_lossy(response.body()).into_owned() },
+        Exchange::Answer(response) => {
+            let (head, body) = response.into_parts();
+            let text = String::from_utf8_lossy(&body).into_owned();
+            Got { status: head.status.as_u16(), body: text, bytes: body.into(), headers: head.headers }
+        }
         other => panic!("no answer: {other:?}"),
     }
 }
@@ -127,7 +133,7 @@ fn form(action: &str, params: &[(&str, &str)]) -> String {
 }
 
 impl World {
-    async fn send(&self, request: hyper::Request<Full<Bytes>>) -> Result<Got, hyper::Error> {
+    pub(crate) async fn send(&self, request: hyper::Request<Full<Bytes>>) -> Result<Got, hyper::Error> {
         let stream = tokio::net::TcpStream::connect(self.running.addr).await.expect("connects");
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let exchange = async {
@@ -135,8 +141,9 @@ impl World {
             let status = response.status().as_u16();
             let kind = &response.headers()["content-type"];
             assert!(response.headers().contains_key("x-amzn-requestid") || kind == "application/json" || kind == "text/html");
-            let body = response.into_body().collect().await?.to_bytes();
-            Ok(Got { status, body: String::from_utf8_lossy(&body).into_owned() })
+            let headers = response.headers().clone();
+            let bytes = response.into_body().collect().await?.to_bytes();
+            Ok(Got { status, body: String::from_utf8_lossy(&bytes).into_owned(), bytes, headers })
         };
         tokio::pin!(exchange);
         tokio::select! {
@@ -145,7 +152,7 @@ impl World {
         }
     }
 
-    fn authorization(key: &str, service: &str) -> String {
+    pub(crate) fn authorization(key: &str, service: &str) -> String {
         format!("AWS4-HMAC-SHA256 Credential={key}/20260105/ap-south-1/{service}/aws4_request, SignedHeaders=host, Signature=0")
     }
 
