@@ -107,9 +107,6 @@ pub(crate) struct World {
     /// Oldest first.
     #[serde(default)]
     pub(crate) alarm_history: Vec<Item>,
-    /// First instant of the world.
-    #[serde(default)]
-    pub(crate) started: i64,
     pub(crate) agenda: Agenda,
     /// Ordinal behind every generated identifier.
     pub(crate) ids: u64,
@@ -143,7 +140,6 @@ impl World {
             custom: BTreeMap::new(),
             alarms: BTreeMap::new(),
             alarm_history: Vec::new(),
-            started: now,
             agenda: Agenda::default(),
             ids: 0,
         }

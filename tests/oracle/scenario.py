@@ -45,6 +45,11 @@ OPERATIONS = {
         DescribeCacheSubnetGroups CreateCacheSubnetGroup DeleteCacheSubnetGroup DescribeCacheParameterGroups DescribeCacheParameters
         DescribeCacheEngineVersions DescribeReservedCacheNodes ListTagsForResource AddTagsToResource RemoveTagsFromResource
     """.split(),
+    "cloudwatch": """
+        GetMetricData GetMetricStatistics ListMetrics PutMetricData DescribeAlarms DescribeAlarmsForMetric
+        DescribeAlarmHistory PutMetricAlarm DeleteAlarms SetAlarmState EnableAlarmActions DisableAlarmActions
+        ListTagsForResource TagResource UntagResource
+    """.split(),
     "sts": "GetCallerIdentity AssumeRole".split(),
 }
 

@@ -11,6 +11,7 @@ mod put;
 mod put_alarm;
 mod schema;
 mod statistics;
+mod tags;
 
 use serde_json::Value;
 
@@ -53,7 +54,9 @@ pub(crate) fn call(w: &mut World, op: &str, v: &Value) -> Result<Members, ApiErr
         "SetAlarmState" => alarms::set_state(w, v),
         "EnableAlarmActions" => alarms::enable(w, v, true),
         "DisableAlarmActions" => alarms::enable(w, v, false),
-        "ListTagsForResource" => alarms::tags(w, v),
+        "ListTagsForResource" => tags::list(w, v),
+        "TagResource" => tags::put(w, v),
+        "UntagResource" => tags::remove(w, v),
         _ => Err(super::unknown(op, "2010-08-01")),
     }
 }

@@ -55,7 +55,8 @@ impl Members {
 
     /// Sets every text of this name in the rows of lists called `around`.
     pub(crate) fn overwrite(&mut self, around: &str, name: &str, value: &str) {
-        let rows = self.0.iter_mut().filter(|(member, _)| *member == around).filter_map(|(_, a)| if let Answer::List(rows) = a { Some(rows) } else { None });
+        let rows =
+            self.0.iter_mut().filter(|(member, _)| *member == around).filter_map(|(_, a)| if let Answer::List(rows) = a { Some(rows) } else { None });
         for row in rows.flatten() {
             if let Answer::Map(members) = row {
                 members.0.iter_mut().filter(|(member, _)| *member == name).for_each(|(_, a)| *a = value.into());

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     World,
+    cache::{Node, Role},
     group::Group,
     images::Behaviour,
     instance::{Ec2State, Instance, Lifecycle},
@@ -111,6 +112,9 @@ pub(crate) struct Tracks {
     pub(crate) groups: BTreeMap<String, Track>,
     /// Target group ARN to the load balancer in front of it, as the metrics name it: `app/<name>/<hex>`.
     pub(crate) doors: BTreeMap<String, Steps<Option<String>>>,
+    /// Cache cluster to whether it is a primary; none while it does not serve.
+    #[serde(default)]
+    pub(crate) nodes: BTreeMap<String, Steps<Option<bool>>>,
 }
 
 impl World {
@@ -120,6 +124,7 @@ impl World {
         for name in names {
             self.observe_group(&name);
         }
+        self.observe_caches();
         let arns: BTreeSet<String> = self.target_groups.keys().chain(self.tracks.doors.keys()).cloned().collect();
         for arn in arns {
             let door = self.target_groups.get(&arn).and_then(|t| self.door(t));
@@ -128,6 +133,16 @@ impl World {
             for id in ids {
                 self.observe_target(&arn, &id);
             }
+        }
+    }
+
+    /// The same for the nodes of caches.
+    pub(crate) fn observe_caches(&mut self) {
+        let mut now: BTreeMap<String, Option<bool>> = self.tracks.nodes.keys().map(|id| (id.clone(), None)).collect();
+        let state = |n: &Node| n.at(self.now).filter(|(_, serves)| *serves).map(|(role, _)| role == Role::Primary);
+        now.extend(self.cache_members().into_iter().map(|m| (m.node.id.clone(), state(m.node))));
+        for (id, state) in now {
+            self.tracks.nodes.entry(id).or_default().record(self.now, state);
         }
     }
 

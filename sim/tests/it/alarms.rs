@@ -185,6 +185,11 @@ async fn an_update_overwrites_everything_but_the_state() {
     }
     let tags = w.cw_ok("ListTagsForResource", json!({"ResourceARN": after["AlarmArn"]})).await;
     assert_eq!(tags["Tags"], json!([{"Key": "team", "Value": "web"}]), "tags of an existing alarm stay");
+    let arn = after["AlarmArn"].clone();
+    w.cw_ok("TagResource", json!({"ResourceARN": arn, "Tags": [{"Key": "tier", "Value": "1"}, {"Key": "team", "Value": "ops"}]})).await;
+    w.cw_ok("UntagResource", json!({"ResourceARN": arn, "TagKeys": ["tier", "none"]})).await;
+    let tags = w.cw_ok("ListTagsForResource", json!({"ResourceARN": arn})).await;
+    assert_eq!(tags["Tags"], json!([{"Key": "team", "Value": "ops"}]));
     let lost = w.cw("ListTagsForResource", json!({"ResourceARN": "arn:aws:cloudwatch:ap-south-1:123456789012:alarm:none"})).await;
     assert_eq!((lost.status, lost.headers["x-amzn-query-error"].to_str().ok()), (404, Some("ResourceNotFoundException;Sender")));
 }

@@ -90,7 +90,7 @@ fn every_wrong_field_of_every_control_is_named() {
         ("images", r#"{"repository":"stateless-app","tag":".a"}"#.to_owned(), "tag"),
         ("capacity", r#"{"az":"ap-south-1a","instances":-1}"#.to_owned(), "instances"),
         ("capacity", r#"{"az":"ap-south-1a","instances":1.5}"#.to_owned(), "instances"),
-        ("load", r#"{"asg":"stateless-app-asg","cpu":101}"#.to_owned(), "cpu"),
+        ("load", r#"{"asg":"stateless-app-asg","cpu":10001}"#.to_owned(), "cpu"),
         ("load", r#"{"asg":"stateless-app-asg","cpu":-1}"#.to_owned(), "cpu"),
         ("redis", r#"{"group":"none","state":"available"}"#.to_owned(), "group"),
     ]

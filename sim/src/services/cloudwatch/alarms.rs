@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::fields::{at_most, between, constraint, invalid, metric, missing, need, one_of, paged, sized, text, texts, unit};
+use super::fields::{at_most, between, constraint, invalid, metric, need, one_of, paged, sized, text, texts, unit};
 use crate::{
     wire::{ApiError, answer::Members},
     world::{
@@ -204,13 +204,4 @@ pub(super) fn enable(w: &mut World, v: &Value, on: bool) -> Result<Members, ApiE
         }
     }
     Ok(Members::new())
-}
-
-pub(super) fn tags(w: &World, v: &Value) -> Result<Members, ApiError> {
-    let arn = text(v, "ResourceARN").ok_or_else(|| missing("ResourceARN"))?;
-    let name = arn.splitn(7, ':').nth(6).filter(|_| arn.starts_with("arn:aws:cloudwatch:") && arn.split(':').nth(5) == Some("alarm"));
-    let name = name.ok_or_else(|| invalid(format!("{arn} is not the ARN of an alarm.")))?;
-    let alarm = w.alarms.get(name).filter(|a| a.arn == arn);
-    let alarm = alarm.ok_or_else(|| ApiError::new(404, "ResourceNotFoundException", format!("{arn} does not exist.")))?;
-    Ok(Members::new().list("Tags", alarm.tags.iter().map(|(k, t)| Members::new().set("Key", k).set("Value", t))))
 }

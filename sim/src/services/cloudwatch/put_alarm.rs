@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     data,
     fields::{at_most, between, constraint, flag, good_period, metric, need, one_of, rows, sized, text, texts, unit},
+    tags,
 };
 use crate::{
     wire::ApiError,
@@ -67,7 +68,7 @@ pub(super) fn put(w: &mut World, v: &Value) -> Result<Members, ApiError> {
     alarm.actions = actions(v, "AlarmActions")?;
     alarm.ok_actions = actions(v, "OKActions")?;
     alarm.insufficient_actions = actions(v, "InsufficientDataActions")?;
-    alarm.tags = tags(v)?;
+    alarm.tags = tags::read(v)?;
     if !w.alarms.contains_key(name) && w.alarms.len() >= MOST {
         return Err(ApiError::bad("LimitExceeded", "The limit of alarms has been reached."));
     }
@@ -154,16 +155,4 @@ fn actions(v: &Value, name: &str) -> Result<Vec<String>, ApiError> {
         }
     }
     Ok(arns)
-}
-
-fn tags(v: &Value) -> Result<Vec<(String, String)>, ApiError> {
-    let mut out: Vec<(String, String)> = Vec::new();
-    for row in at_most(v, "Tags", 50)? {
-        let key = sized(need(row, "Key")?, "Tags.Key", 128)?;
-        if out.iter().any(|(k, _)| k == key) {
-            return Err(wrong(format!("The tag key {key} is given twice.")));
-        }
-        out.push((key.to_owned(), need(row, "Value")?.to_owned()));
-    }
-    Ok(out)
 }

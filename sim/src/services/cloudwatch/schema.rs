@@ -142,6 +142,8 @@ pub(super) fn of(op: &str) -> Option<Kind> {
         ]),
         "DeleteAlarms" | "EnableAlarmActions" | "DisableAlarmActions" => Struct(&[("AlarmNames", TEXTS)]),
         "SetAlarmState" => Struct(&[("AlarmName", Text), ("StateValue", Text), ("StateReason", Text), ("StateReasonData", Text)]),
+        "TagResource" => Struct(&[("ResourceARN", Text), ("Tags", TAGS)]),
+        "UntagResource" => Struct(&[("ResourceARN", Text), ("TagKeys", TEXTS)]),
         "ListTagsForResource" => Struct(&[("ResourceARN", Text)]),
         _ => return None,
     })

@@ -1,10 +1,9 @@
 //! AWS/ElastiCache by node (aws-reference 9).
 //!
-//! **Invariant:** every node of a replication group publishes each minute; only a replica has a lag, and only the primary
-//! is master.
+//! **Invariant:** a node publishes each minute in which it serves; only a replica has a lag, and only the primary is master.
 
 use super::{Metric, datum::Datum, floor, instance::Raw, noise};
-use crate::world::World;
+use crate::world::{World, steps::Steps};
 
 const MINUTE: i64 = 60_000;
 
@@ -30,32 +29,36 @@ pub(crate) const NAMES: [(&str, &str, f64, f64); 17] = [
 ];
 
 impl World {
-    /// Nodes there are, and whether each is the primary.
-    pub(super) fn cache_nodes(&self) -> Vec<(String, bool)> {
-        self.redis.keys().flat_map(|group| [(format!("{group}-001"), true), (format!("{group}-002"), false)]).collect()
-    }
-
     pub(super) fn cache_points(&self, metric: &Metric, from: i64, to: i64) -> Vec<Raw> {
         let node = match (metric.exactly(["CacheClusterId"]), metric.exactly(["CacheClusterId", "CacheNodeId"])) {
             (Some([id]), _) | (None, Some([id, "0001"])) => id,
             _ => return Vec::new(),
         };
-        let Some((_, primary)) = self.cache_nodes().into_iter().find(|(id, _)| id == node) else {
+        let Some(track) = self.tracks.nodes.get(node) else {
             return Vec::new();
         };
         let Some((name, unit, usual, stray)) = NAMES.into_iter().find(|(name, ..)| *name == metric.name) else {
             return Vec::new();
         };
-        let start = floor(from.max(self.started) + MINUTE - 1, MINUTE);
+        let start = floor(from.max(track.changes().next().unwrap_or(to)) + MINUTE - 1, MINUTE);
         let starts = (0..).map(|n| start + n * MINUTE).take_while(|at| *at < to);
-        let value = |at: i64| match name {
-            "ReplicationLag" if primary => None,
-            "IsMaster" => Some(f64::from(u8::from(primary))),
-            _ => {
-                let value = usual + stray * noise(self.seed, name, node, at);
-                Some(if unit == "Count" || unit == "Bytes" { value.round() } else { value })
-            }
+        let value = |at: i64| {
+            let primary = *track.at(at)?.as_ref()?;
+            Some(match name {
+                "ReplicationLag" if primary => return None,
+                "IsMaster" => f64::from(u8::from(primary)),
+                _ => {
+                    let value = usual + stray * noise(self.seed, name, node, at);
+                    if unit == "Count" || unit == "Bytes" { value.round() } else { value }
+                }
+            })
         };
         starts.filter_map(|at| Some((at, MINUTE, Datum::one(value(at)?), unit))).collect()
     }
+}
+
+/// Whether a metric of this name was published in a span.
+pub(super) fn published(track: &Steps<Option<bool>>, name: &str, from: i64, to: i64) -> bool {
+    let says = |state: Option<&Option<bool>>| matches!(state, Some(Some(primary)) if !(*primary && name == "ReplicationLag"));
+    says(track.at(from)) || track.changes().any(|t| (from..to).contains(&t) && says(track.at(t)))
 }

@@ -35,7 +35,10 @@ impl World {
             }
             ("AWS/AutoScaling", Some(track)) => group::published(track, &metric.name, since, to),
             ("AWS/ApplicationELB", _) => self.balancer_published(metric, since, to),
-            _ => self.started < to,
+            _ => {
+                let node = metric.dimensions.get("CacheClusterId").and_then(|id| self.tracks.nodes.get(id));
+                node.is_some_and(|track| cache::published(track, &metric.name, since, to))
+            }
         }
     }
 
@@ -64,11 +67,10 @@ impl World {
             }
             out.push(Metric::new("AWS/ApplicationELB", "RequestCountPerTarget", &[group]));
         }
-        for (node, primary) in self.cache_nodes() {
-            let names = cache::NAMES.iter().map(|(n, ..)| *n).filter(|n| !primary || *n != "ReplicationLag");
-            for name in names {
-                out.push(Metric::new("AWS/ElastiCache", name, &[("CacheClusterId", &node)]));
-                out.push(Metric::new("AWS/ElastiCache", name, &[("CacheClusterId", &node), ("CacheNodeId", "0001")]));
+        for node in self.tracks.nodes.keys() {
+            for (name, ..) in &cache::NAMES {
+                out.push(Metric::new("AWS/ElastiCache", name, &[("CacheClusterId", node)]));
+                out.push(Metric::new("AWS/ElastiCache", name, &[("CacheClusterId", node), ("CacheNodeId", "0001")]));
             }
         }
         out
