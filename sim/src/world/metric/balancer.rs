@@ -119,7 +119,8 @@ impl World {
         let ones = |n: f64| (n > 0.0).then(|| Datum::many(vec![(1.0, n)]));
         let sum = |n: f64| (n > 0.0).then(|| Datum::one(n));
         let bytes = || (counted.requests * self.params.metrics.response_bytes.draw(self.seed, "message_bytes", "out") as f64 / 1000.0).round();
-        let fresh = || (counted.requests * 1000.0 / self.params.metrics.requests_per_connection.draw(self.seed, "requests_per_connection", "") as f64).ceil();
+        let fresh =
+            || (counted.requests * 1000.0 / self.params.metrics.requests_per_connection.draw(self.seed, "requests_per_connection", "") as f64).ceil();
         match name {
             "RequestCount" => datum(ones(counted.requests)?, "Count"),
             "HTTPCode_Target_2XX_Count" => datum(ones(counted.well)?, "Count"),
