@@ -87,9 +87,9 @@ pub(crate) fn noise(seed: u64, label: &str, key: &str, at: i64) -> f64 {
 impl World {
     /// Every datapoint of a metric that starts in the span, whoever publishes it, visible or not.
     pub(crate) fn points(&self, metric: &Metric, from: i64, to: i64) -> Vec<Point> {
-        // What has not happened has no datapoint.
-        let to = to.min(self.now);
         let mut out = self.custom_points(metric, from, to);
+        // What has not happened has no datapoint, whatever clients put.
+        let to = to.min(self.now);
         let own = match metric.namespace.as_str() {
             "AWS/EC2" => self.instance_points(metric, from, to),
             "AWS/AutoScaling" => self.group_points(metric, from, to),

@@ -239,7 +239,13 @@ async fn metrics_are_listed_by_name_namespace_and_dimension() {
 
 #[tokio::test]
 async fn what_is_put_is_read_after_its_latency_and_listed_later() {
-    let w = world().await;
+    let w = world_with(7, |seed| {
+        let mut params = fleetgate_sim::Params::reference();
+        params.metrics.custom_latency = fleetgate_sim::Span::new(90, 90);
+        params.metrics.list_lag = fleetgate_sim::Span::new(600, 600);
+        seed.params = Some(params);
+    })
+    .await;
     let data = json!({"Namespace": "app", "MetricData": [
         {"MetricName": "depth", "Dimensions": [{"Name": "queue", "Value": "q"}], "Value": 3.0, "Unit": "Count"},
         {"MetricName": "depth", "Dimensions": [{"Name": "queue", "Value": "q"}], "Values": [1.0, 9.0], "Counts": [2.0, 1.0], "Unit": "Count"},
@@ -247,8 +253,9 @@ async fn what_is_put_is_read_after_its_latency_and_listed_later() {
     ]});
     w.cw_ok("PutMetricData", data).await;
     let depth = json!({"Namespace": "app", "MetricName": "depth", "Dimensions": [{"Name": "queue", "Value": "q"}]});
+    w.handle.advance(89.0);
     assert_eq!(w.values("Sum", depth.clone(), START, 60).await, []);
-    w.handle.advance(121.0);
+    w.handle.advance(1.0);
     assert_eq!(w.values("Sum", depth.clone(), START, 60).await, [(START, 14.0)]);
     assert_eq!(w.values("p50", depth.clone(), START, 60).await, [(START, 1.0)]);
     assert_eq!(w.values("SampleCount", depth, START, 60).await, [(START, 4.0)]);
@@ -256,7 +263,9 @@ async fn what_is_put_is_read_after_its_latency_and_listed_later() {
     assert_eq!(w.values("Average", set.clone(), START, 60).await, [(START, 5.0)]);
     assert_eq!(w.values("p50", set, START, 60).await, [], "a statistic set has no percentiles");
     assert_eq!(w.values("Sum", json!({"Namespace": "app", "MetricName": "depth"}), START, 60).await, [], "other dimensions are another metric");
-    w.handle.advance(900.0);
+    w.handle.advance(509.0);
+    assert_eq!(w.cw_ok("ListMetrics", json!({"Namespace": "app"})).await["Metrics"], json!([]));
+    w.handle.advance(1.0);
     assert_eq!(w.cw_ok("ListMetrics", json!({"Namespace": "app"})).await["Metrics"].as_array().map(Vec::len), Some(2));
     w.handle.advance(4.0 * 3600.0);
     assert_eq!(w.cw_ok("ListMetrics", json!({"Namespace": "app", "RecentlyActive": "PT3H"})).await["Metrics"], json!([]));
