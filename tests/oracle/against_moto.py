@@ -213,6 +213,7 @@ TELLING = (
     "Key",
     "Name",
     "InstanceId",
+    "Target",
     "PolicyName",
     "VersionNumber",
     "LaunchTemplateName",
