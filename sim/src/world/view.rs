@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** reading changes nothing; user data bodies are not shown.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{World, instance::Instance};
@@ -13,6 +15,7 @@ const LATEST: usize = 10;
 impl World {
     /// Everything a test may want to know that AWS would not tell.
     pub(crate) fn snapshot(&self, speed: Option<f64>) -> Value {
+        let targets = self.targets_by_instance();
         json!({
             "now": iso(self.now),
             "speed": speed,
@@ -31,7 +34,7 @@ impl World {
                 "suspended": g.suspended.keys().collect::<Vec<_>>(),
                 "cpu": self.cpu_now(&g.name),
                 "cpu_in_cloudwatch": self.cpu_shown(&g.name),
-                "instances": self.members(g).into_iter().map(|i| self.instance_view(i)).collect::<Vec<_>>(),
+                "instances": self.members(g).into_iter().map(|i| instance_view(i, &targets)).collect::<Vec<_>>(),
                 "activities": g.activities.iter().rev().take(LATEST).map(|a| json!({
                     "id": a.id,
                     "description": a.description,
@@ -53,7 +56,7 @@ impl World {
                     "desired": r.desired.as_ref().and_then(|d| d.template()),
                 })).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
-            "instances": self.instances.values().map(|i| self.instance_view(i)).collect::<Vec<_>>(),
+            "instances": self.instances.values().map(|i| instance_view(i, &targets)).collect::<Vec<_>>(),
             "templates": self.templates.values().map(|t| json!({
                 "id": t.id,
                 "name": t.name,
@@ -93,34 +96,37 @@ impl World {
         })
     }
 
-    fn instance_view(&self, i: &Instance) -> Value {
-        let targets: Vec<Value> = self
-            .target_groups
-            .values()
-            .filter(|g| g.targets.contains_key(&i.id))
-            .map(|g| {
-                let (state, reason, _) = self.shown(g, &i.id);
-                json!({"target_group": g.name, "state": state, "reason": reason})
-            })
-            .collect();
-        json!({
-            "id": i.id,
-            "group": i.group,
-            "az": i.az,
-            "ec2": i.ec2.name(),
-            "lifecycle": i.lifecycle.name(),
-            "health": if i.unhealthy { "Unhealthy" } else { "Healthy" },
-            "protected": i.protected,
-            "template_version": i.template.as_ref().map(|(_, _, n)| n),
-            "generation": i.generation,
-            "reference": i.app.as_ref().map(|a| &a.reference),
-            "repository": i.app.as_ref().map(|a| &a.repository),
-            "digest": i.app.as_ref().map(|a| &a.digest),
-            "listens_at": i.app.as_ref().map(|a| iso(a.listens_at)),
-            "launched_at": iso(i.launched_at),
-            "in_service_at": i.in_service_at.map(iso),
-            "sick": i.sick,
-            "targets": targets,
-        })
+    /// Where each instance is a target, found in one pass: a world may have a thousand target groups.
+    fn targets_by_instance(&self) -> BTreeMap<&str, Vec<Value>> {
+        let mut out: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for g in self.target_groups.values() {
+            for id in g.targets.keys() {
+                let (state, reason, _) = self.shown(g, id);
+                out.entry(id).or_default().push(json!({"target_group": g.name, "state": state, "reason": reason}));
+            }
+        }
+        out
     }
+}
+
+fn instance_view(i: &Instance, targets: &BTreeMap<&str, Vec<Value>>) -> Value {
+    json!({
+        "id": i.id,
+        "group": i.group,
+        "az": i.az,
+        "ec2": i.ec2.name(),
+        "lifecycle": i.lifecycle.name(),
+        "health": if i.unhealthy { "Unhealthy" } else { "Healthy" },
+        "protected": i.protected,
+        "template_version": i.template.as_ref().map(|(_, _, n)| n),
+        "generation": i.generation,
+        "reference": i.app.as_ref().map(|a| &a.reference),
+        "repository": i.app.as_ref().map(|a| &a.repository),
+        "digest": i.app.as_ref().map(|a| &a.digest),
+        "listens_at": i.app.as_ref().map(|a| iso(a.listens_at)),
+        "launched_at": iso(i.launched_at),
+        "in_service_at": i.in_service_at.map(iso),
+        "sick": i.sick,
+        "targets": targets.get(i.id.as_str()).cloned().unwrap_or_default(),
+    })
 }
