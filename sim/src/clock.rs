@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-/// The last instant: every later one that AWS would write, a year of drain or of tokens after it, can still be written.
-pub(crate) const END: i64 = 253_000_000_000_000;
+/// The last instant, in the year 9892: the longest time that AWS takes a number for, 68 years, ends before the last date
+/// that can be written.
+pub(crate) const END: i64 = 250_000_000_000_000;
 
 /// How simulated time moves.
 #[derive(Debug, Clone, Copy)]

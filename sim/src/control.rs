@@ -220,7 +220,7 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
             match (b.advance_seconds, b.speed) {
                 (Some(s), None) if (0.0..=31_536_000.0).contains(&s) => {
                     if h.lock().world.now.saturating_add((s * 1000.0) as i64) > END {
-                        return Err(bad("advance_seconds: the clock ends in the year 9987"));
+                        return Err(bad("advance_seconds: the clock ends in the year 9892"));
                     }
                     h.advance(s);
                 }

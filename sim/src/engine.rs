@@ -245,6 +245,7 @@ fn bad_gateway() -> Reply {
 /// The first half of an answer, as if it were a whole one.
 fn halved(mut reply: Reply) -> Reply {
     reply.body.truncate(reply.body.len() / 2);
+    reply.headers.retain(|(name, _)| !name.contains("error"));
     Reply { status: 200, error: None, ..reply }
 }
 

@@ -42,7 +42,7 @@ impl Handle {
         Timestamp::from_millisecond(self.lock().world.now).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// Moves time on by this many simulated seconds and lets everything due happen. Time ends in the year 9987.
+    /// Moves time on by this many simulated seconds and lets everything due happen. Time ends in the year 9892.
     pub fn advance(&self, seconds: f64) {
         let mut engine = self.lock();
         engine.clock.advance((seconds * 1000.0) as i64);
@@ -81,6 +81,9 @@ impl Handle {
             return Err(anyhow!("behaviour: the seconds of crash_after must be between 0 and {LONGEST}"));
         }
         let mut engine = self.lock();
+        if !engine.world.repositories.contains_key(repository) {
+            return Err(anyhow!("repository: {repository:?} does not exist"));
+        }
         let now = engine.world.now;
         engine.world.push_image(repository, image, now).map_err(|e| anyhow!(e))
     }
@@ -189,7 +192,7 @@ impl Handle {
     pub fn import(&self, state: Value) -> Result<()> {
         let world: World = serde_json::from_value(state).context("not an exported world")?;
         if !(0..END).contains(&world.now) {
-            return Err(anyhow!("now: the clock ends in the year 9987"));
+            return Err(anyhow!("now: the clock ends in the year 9892"));
         }
         let mut engine = self.lock();
         engine.clock.jump(world.now);

@@ -81,7 +81,7 @@ impl Sim {
     /// Builds the same without a port: it is asked through [`Handle::exchange`].
     pub fn world(config: SimConfig) -> Result<Handle> {
         let clock = clock::Clock::new(config.clock);
-        ensure!((0..clock::END).contains(&clock.now()), "the clock must start between 1970 and 9986");
+        ensure!((0..clock::END).contains(&clock.now()), "the clock must start between 1970 and 9891");
         let world = world::World::build(config.seed, &config.world, clock.now()).context("the seed is not a world")?;
         Ok(Handle(Arc::new(Mutex::new(engine::Engine::new(clock, world)))))
     }

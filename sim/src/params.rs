@@ -83,6 +83,8 @@ pub struct Params {
     /// Instances above desired after a cancelled or failed refresh: newest configuration goes first (else the
     /// termination policy chooses).
     pub surplus_sheds_new_first: bool,
+    /// Instances that may run in the Region at a time; a launch beyond it fails. The quota of an account is its own.
+    pub instance_limit: usize,
     /// Requests are throttled by token buckets. Off unless asked for: a clock stepped by hand refills nothing between
     /// the calls of one instant.
     pub token_buckets: bool,
@@ -132,6 +134,7 @@ impl Params {
             echo_ec2_health: false,
             leaves_group_at_shutdown: false,
             surplus_sheds_new_first: true,
+            instance_limit: 5000,
             token_buckets: false,
             autoscaling_describe: Bucket::new(60, 20_000),
             autoscaling_change: Bucket::new(30, 5000),

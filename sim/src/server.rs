@@ -75,8 +75,7 @@ pub enum Exchange {
 async fn respond(handle: Handle, request: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        let text = r#"{"error":"body: too large"}"#;
-        return Ok(plain(413, "application/json", text.into()).map(Full::from));
+        return Ok(too_large().map(Full::from));
     };
     match exchange(&handle, &head, &body.to_bytes()) {
         Exchange::Answer(response) => Ok(response.map(Full::from)),
@@ -92,8 +91,15 @@ async fn respond(handle: Handle, request: Request<hyper::body::Incoming>) -> Res
     }
 }
 
+fn too_large() -> Response<Vec<u8>> {
+    plain(413, "application/json", br#"{"error":"body: too large"}"#.to_vec())
+}
+
 /// One request, control or AWS, without its connection.
 pub(crate) fn exchange(handle: &Handle, head: &Parts, body: &[u8]) -> Exchange {
+    if body.len() > BODY_LIMIT {
+        return Exchange::Answer(too_large());
+    }
     if let Some(path) = control_path(head.uri.path()) {
         if let Some(page) = page::answer(&head.method, path, &head.headers) {
             return Exchange::Answer(page);

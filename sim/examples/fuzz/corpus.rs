@@ -2,7 +2,10 @@
 //!
 //! **Invariant:** every line is a request that a client could send as it stands; what it names is there in the world.
 
+use std::convert::Infallible;
+
 use fleetgate_sim::Handle;
+use minicbor::{Encoder, data::Tag, encode::Error};
 use serde_json::{Map, Value};
 
 /// A request, taken apart far enough to be changed in a meaningful way.
@@ -21,6 +24,8 @@ pub(crate) struct Request {
 pub(crate) enum Body {
     Form(Vec<(String, String)>),
     Json(Value),
+    /// The same values in CBOR; `{"$time": n}` is an instant.
+    Cbor(Value),
     Raw(Vec<u8>),
 }
 
@@ -32,9 +37,46 @@ impl Body {
                 pairs.iter().map(|(k, v)| format!("{}={}", encode(k), encode(v))).collect::<Vec<_>>().join("&").into_bytes()
             }
             Self::Json(value) => value.to_string().into_bytes(),
+            Self::Cbor(value) => {
+                let mut encoder = Encoder::new(Vec::new());
+                // Writing into memory cannot fail.
+                let _ = cbor(&mut encoder, value);
+                encoder.into_writer()
+            }
             Self::Raw(bytes) => bytes.clone(),
         }
     }
+}
+
+fn cbor(e: &mut Encoder<Vec<u8>>, value: &Value) -> Result<(), Error<Infallible>> {
+    match value {
+        Value::Null => drop(e.null()?),
+        Value::Bool(b) => drop(e.bool(*b)?),
+        Value::Number(n) => match (n.as_u64(), n.as_i64()) {
+            (Some(n), _) => drop(e.u64(n)?),
+            (None, Some(n)) => drop(e.i64(n)?),
+            _ => drop(e.f64(n.as_f64().unwrap_or_default())?),
+        },
+        Value::String(text) => drop(e.str(text)?),
+        Value::Array(rows) => {
+            e.array(rows.len() as u64)?;
+            rows.iter().try_for_each(|row| cbor(e, row))?;
+        }
+        Value::Object(map) => match map.get("$time").filter(|_| map.len() == 1) {
+            Some(at) => {
+                e.tag(Tag::new(1))?;
+                cbor(e, at)?;
+            }
+            None => {
+                e.map(map.len() as u64)?;
+                for (key, value) in map {
+                    e.str(key)?;
+                    cbor(e, value)?;
+                }
+            }
+        },
+    }
+    Ok(())
 }
 
 fn escaped(byte: u8) -> String {
@@ -79,6 +121,7 @@ fn names(handle: &Handle) -> Vec<(&'static str, String)> {
         ("{repository}", text("/images/0/repository")),
         ("{digest}", text("/images/0/digest")),
         ("{balancer}", text("/target_groups/0/arn").replace("targetgroup", "loadbalancer/app")),
+        ("{redis}", text("/redis/0/id")),
         ("{subnet}", text("/subnets/0/id")),
         ("{vpc}", text("/vpc")),
     ]
@@ -99,6 +142,17 @@ fn scope(service: &str) -> Option<[String; 3]> {
 }
 
 fn parse(line: &str) -> Option<Request> {
+    // CBOR calls have one word less: they are CloudWatch's alone.
+    if let Some((operation, text)) = line.strip_prefix("cbor ").and_then(|rest| rest.split_once(' ')) {
+        let headers = [("content-type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor"), ("x-amzn-query-mode", "true")];
+        return Some(Request {
+            method: "POST".to_owned(),
+            path: format!("/service/GraniteServiceVersion20100801/operation/{operation}"),
+            scope: scope("monitoring"),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            body: Body::Cbor(serde_json::from_str(text).ok()?),
+        });
+    }
     let mut words = line.splitn(4, ' ');
     let (kind, first, second, rest) = (words.next()?, words.next()?, words.next()?, words.next().unwrap_or_default());
     let request = |scope, method: &str, path: &str, headers, body| Request { method: method.to_owned(), path: path.to_owned(), scope, headers, body };

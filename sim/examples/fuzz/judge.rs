@@ -6,7 +6,7 @@ use hyper::Response;
 use serde_json::Value;
 
 /// Codes of server errors that are the world's, not a defect.
-const OWN: &[&str] = &["InsufficientInstanceCapacity", "ResourceContention"];
+const OWN: &[&str] = &["InsufficientInstanceCapacity", "RequestLimitExceeded", "ResourceContention", "SlowDown"];
 
 /// Judges the form of an answer. `faulted`: a fault has made what it likes of it.
 pub(crate) fn judge(response: &Response<Vec<u8>>, control: bool, faulted: bool) -> Result<(), String> {
@@ -27,6 +27,9 @@ pub(crate) fn judge(response: &Response<Vec<u8>>, control: bool, faulted: bool) 
         _ if body.is_empty() => None,
         kind if kind.contains("xml") => xml(body)?,
         kind if kind.contains("json") => json(body, control)?,
+        kind if kind.contains("cbor") => cbor(body, header("x-amzn-query-error"))?,
+        // The live page and what belongs to it.
+        kind if control && status == 200 && (kind.starts_with("text/") || kind.starts_with("image/")) => None,
         other => return Err(format!("content type {other:?}")),
     };
     match (status, code) {
@@ -58,4 +61,14 @@ fn json(body: &[u8], control: bool) -> Result<Option<String>, String> {
         };
     }
     Ok(value["__type"].as_str().map(|code| code.rsplit('#').next().unwrap_or_default().to_owned()))
+}
+
+/// The code of a CBOR answer stands in a header too.
+fn cbor(body: &[u8], query_error: &str) -> Result<Option<String>, String> {
+    let mut decoder = minicbor::Decoder::new(body);
+    decoder.skip().map_err(|e| format!("the CBOR is none: {e}"))?;
+    if decoder.position() != body.len() {
+        return Err("something follows the CBOR".into());
+    }
+    Ok(query_error.split(';').next().filter(|code| !code.is_empty()).map(str::to_owned))
 }

@@ -332,7 +332,7 @@ pub(crate) fn mutate(dice: &mut Dice, request: &mut Request, corpus: &[Request])
             }
             _ => match &mut request.body {
                 Body::Form(pairs) => form(dice, pairs),
-                Body::Json(value) => json_value(dice, value),
+                Body::Json(value) | Body::Cbor(value) => json_value(dice, value),
                 Body::Raw(raw) => bytes(dice, raw),
             },
         }

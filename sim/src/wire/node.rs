@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Most steps of a name; no operation has half as many.
 const DEEPEST: usize = 32;
+/// Longest body; what is larger in AWS goes in other protocols.
+const LONGEST: usize = 2 << 20;
 /// Most parameters of a request.
 const MOST: usize = 20_000;
 
@@ -24,7 +26,7 @@ pub(crate) struct Node {
 impl Node {
     /// Reads a form body; none when it is not one, or is beyond every limit.
     pub(crate) fn parse(body: &str) -> Option<(Node, Vec<(String, String)>)> {
-        if body.bytes().filter(|b| *b == b'&').count() >= MOST {
+        if body.len() > LONGEST || body.bytes().filter(|b| *b == b'&').count() >= MOST {
             return None;
         }
         let pairs: Vec<(String, String)> = serde_html_form::from_str(body).ok()?;

@@ -40,6 +40,17 @@ impl World {
                 return None;
             }
         };
+        let (running, limit) =
+            (self.instances.values().filter(|i| matches!(i.ec2, Ec2State::Pending | Ec2State::Running)).count(), self.params.instance_limit);
+        if running >= limit {
+            let zone = zones.first().map(|(z, _)| z.clone()).unwrap_or_default();
+            let message = format!(
+                "You have requested more instances ({}) than your current instance limit of {limit} allows for the specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit. Launching EC2 instance failed.",
+                running + 1
+            );
+            self.failed_launch(name, cause, &zone, &message);
+            return None;
+        }
         for (zone, subnet) in &zones {
             if self.capacity.get(zone) == Some(&0) {
                 let others: Vec<&str> = zones.iter().map(|(z, _)| z.as_str()).filter(|z| z != zone).collect();

@@ -23,7 +23,10 @@ pub(super) fn start(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let empty = Node::default();
     let raw = p.at("DesiredConfiguration");
     let desired = match raw {
-        Some(node) => launch_spec::read(w, node)?,
+        Some(node) => {
+            launch_spec::writable(node)?;
+            launch_spec::read(w, node)?
+        }
         None => None,
     };
     let preferences = preferences(p.at("Preferences").unwrap_or(&empty), g, desired.is_some())?;
