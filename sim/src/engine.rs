@@ -226,6 +226,7 @@ impl Engine {
 /// Performs a request in the Region it names; other Regions of the account are empty.
 fn perform(world: &mut World, request: &Request, request_id: &str) -> Result<Reply, ApiError> {
     if request.region == world.region || request.service == "sts" {
+        world.touched |= !request.reads();
         let result = services::perform(world, request, request_id);
         let now = world.now;
         world.advance_to(now);

@@ -32,6 +32,13 @@ impl Handle {
         engine
     }
 
+    /// The same for whoever is about to change the world.
+    fn change(&self) -> MutexGuard<'_, Engine> {
+        let mut engine = self.lock();
+        engine.world.touched = true;
+        engine
+    }
+
     /// One HTTP request, to AWS or to a control, as the port would take it.
     pub fn exchange(&self, head: &hyper::http::request::Parts, body: &[u8]) -> Exchange {
         server::exchange(self, head, body)
@@ -80,7 +87,7 @@ impl Handle {
         {
             return Err(anyhow!("behaviour: the seconds of crash_after must be between 0 and {LONGEST}"));
         }
-        let mut engine = self.lock();
+        let mut engine = self.change();
         if !engine.world.repositories.contains_key(repository) {
             return Err(anyhow!("repository: {repository:?} does not exist"));
         }
@@ -103,7 +110,7 @@ impl Handle {
 
     /// Ends an instance from outside the group, as a failing host would.
     pub fn kill(&self, instance: &str) -> Result<()> {
-        let mut engine = self.lock();
+        let mut engine = self.change();
         let group = known(&engine.world, instance)?;
         let text = "Server.InternalError: Internal error on launch";
         engine.world.ec2_terminate(instance, "Server.InternalError", text);
@@ -134,7 +141,7 @@ impl Handle {
     }
 
     fn set_sick(&self, instance: &str, sick: bool) -> Result<()> {
-        let mut engine = self.lock();
+        let mut engine = self.change();
         known(&engine.world, instance)?;
         if let Some(i) = engine.world.instances.get_mut(instance) {
             i.sick = sick;
@@ -147,7 +154,7 @@ impl Handle {
 
     /// Launches still possible in a zone; 0 makes them fail with InsufficientInstanceCapacity, `None` lifts the limit.
     pub fn capacity(&self, zone: &str, instances: Option<u64>) -> Result<()> {
-        let mut engine = self.lock();
+        let mut engine = self.change();
         let world = &mut engine.world;
         if !world.subnets.iter().any(|s| s.zone == zone) {
             return Err(anyhow!("az: {zone:?} does not exist"));
@@ -163,7 +170,7 @@ impl Handle {
     pub fn load(&self, group: &str, load: impl Into<Load>) -> Result<()> {
         let load = load.into();
         load.check().map_err(|e| anyhow!(e))?;
-        let mut engine = self.lock();
+        let mut engine = self.change();
         if !engine.world.groups.contains_key(group) {
             return Err(anyhow!("asg: {group:?} does not exist"));
         }
@@ -174,7 +181,7 @@ impl Handle {
     /// Makes a replication group lose a primary (`failover`), keeps it in `modifying`, or ends at once what it is busy
     /// with (`available`).
     pub fn redis(&self, group: &str, state: &str) -> Result<()> {
-        self.lock().world.force_cache(group, state).map_err(|e| anyhow!(e))
+        self.change().world.force_cache(group, state).map_err(|e| anyhow!(e))
     }
 
     /// Ground truth, as `GET /_sim/world` answers it.
@@ -194,7 +201,7 @@ impl Handle {
         if !(0..END).contains(&world.now) {
             return Err(anyhow!("now: the clock ends in the year 9892"));
         }
-        let mut engine = self.lock();
+        let mut engine = self.change();
         engine.clock.jump(world.now);
         engine.world = world;
         Ok(())

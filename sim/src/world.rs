@@ -69,6 +69,10 @@ pub(crate) struct Session {
     pub(crate) expires: Option<i64>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// One account in one Region. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct World {
@@ -76,6 +80,9 @@ pub(crate) struct World {
     /// Real time: credentials are signed and judged by the machine's clock, not by the simulated one.
     #[serde(skip)]
     pub(crate) wall: i64,
+    /// Something was done from outside since the tracks were written.
+    #[serde(skip, default = "yes")]
+    pub(crate) touched: bool,
     pub(crate) seed: u64,
     pub(crate) params: Params,
     pub(crate) account: String,
@@ -118,6 +125,7 @@ impl World {
         Self {
             now,
             wall: 0,
+            touched: true,
             seed,
             params,
             account: account.to_owned(),
@@ -147,8 +155,11 @@ impl World {
 
     /// Lets time pass: every due event in order, then now = `to`.
     pub(crate) fn advance_to(&mut self, to: i64) {
-        // What an operation or a control did at the present instant is written down before time passes over it.
-        self.observe();
+        // What an operation or a control did at the present instant is written down before time passes over it; what
+        // events do is written down with them.
+        if std::mem::take(&mut self.touched) {
+            self.observe();
+        }
         while let Some((at, entity)) = self.agenda.pop(to) {
             self.now = self.now.max(at);
             match entity {
