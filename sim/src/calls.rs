@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::services::s3::Call;
+
 /// Longest parameter text kept.
 const LONGEST: usize = 300;
 /// Most parameters of a call kept; the row says how many more there were.
@@ -103,6 +105,13 @@ pub(crate) fn from_json(value: &Value) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     flatten(value, "", &mut out);
     out
+}
+
+/// Bucket, key and parameters of an S3 call.
+pub(crate) fn from_s3(call: &Call) -> BTreeMap<String, String> {
+    let named = [("Bucket", &call.bucket), ("Key", &call.key)];
+    let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+    named.chain(call.parameters()).map(|(k, v)| (k.clone(), mask(&k, &v))).collect()
 }
 
 fn flatten(value: &Value, path: &str, out: &mut BTreeMap<String, String>) {

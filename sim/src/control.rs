@@ -93,6 +93,14 @@ fn one() -> f64 {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct PolicyBody {
+    #[serde(default)]
+    principal: Option<String>,
+    document: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RedisBody {
     group: String,
     state: String,
@@ -123,6 +131,9 @@ const CONTROLS: &[(&str, &str, &str)] = &[
     ("GET", "buckets", "the token buckets that are in use"),
     ("POST", "buckets", "{on, scale?} switches the token buckets on or off, all full"),
     ("POST", "capacity", "{az, instances} limits launches, null lifts the limit"),
+    ("GET", "policy", "the policies put here"),
+    ("POST", "policy", "{principal?, document} judges every call of that user or role, or of all"),
+    ("DELETE", "policy", "removes every policy put here"),
     (
         "POST",
         "load",
@@ -210,6 +221,15 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
         ("POST", ["capacity"]) => {
             let b: CapacityBody = read(body)?;
             h.capacity(&b.az, b.instances).map(|()| done()).map_err(bad)
+        }
+        ("GET", ["policy"]) => Ok(json!({"policies": h.policies()})),
+        ("POST", ["policy"]) => {
+            let b: PolicyBody = read(body)?;
+            h.policy(b.principal.as_deref(), &b.document).map(|()| done()).map_err(bad)
+        }
+        ("DELETE", ["policy"]) => {
+            h.clear_policies();
+            Ok(done())
         }
         ("POST", ["redis"]) => {
             let b: RedisBody = read(body)?;

@@ -4,13 +4,16 @@
 
 use std::{borrow::Cow, io::Read, time::Duration};
 
+use hyper::{HeaderMap, Method, Uri};
+
 use crate::{
+    authorize,
     calls::{self, CallLog, CallRecord},
     clock::{self, Clock},
     faults::{FaultKind, Faults, words},
     past::Past,
     rng,
-    services::{self, Body, Principal, Request, Wire},
+    services::{self, Body, Principal, Request, Wire, s3::Call},
     wire::{ApiError, Reply, cbor, node::Node},
     world::{World, token_bucket},
 };
@@ -31,8 +34,9 @@ pub(crate) enum Outcome {
 
 /// What the HTTP side read of a request.
 pub(crate) struct Incoming<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
     pub(crate) authorization: Option<&'a str>,
     pub(crate) target: Option<&'a str>,
     /// `smithy-protocol`.
@@ -72,11 +76,11 @@ impl Engine {
             if *s.expires.get_or_insert(wall + s.seconds * 1000) <= wall {
                 return Err(());
             }
-            return Ok(Principal { arn: s.arn.clone(), user_id: s.user_id.clone(), account: s.account.clone() });
+            return Ok(Principal { arn: s.arn.clone(), user_id: s.user_id.clone(), account: s.account.clone(), session: s.policies.clone() });
         }
         let account = self.world.account.clone();
         let user_id = format!("AIDA{}", rng::hex(self.world.seed, "user", key, 17).to_uppercase());
-        Ok(Principal { arn: format!("arn:aws:iam::{account}:user/{key}"), user_id, account })
+        Ok(Principal { arn: format!("arn:aws:iam::{account}:user/{key}"), user_id, account, session: Vec::new() })
     }
 
     /// One AWS request.
@@ -105,8 +109,8 @@ impl Engine {
             effective: false,
         };
         let principal = self.principal(key);
-        let known =
-            principal.clone().unwrap_or_else(|()| Principal { arn: String::new(), user_id: String::new(), account: self.world.account.clone() });
+        let nobody = || Principal { arn: String::new(), user_id: String::new(), account: self.world.account.clone(), session: Vec::new() };
+        let known = principal.clone().unwrap_or_else(|()| nobody());
         record.principal = calls::cut(&known.arn);
         let wire = wire_of(incoming);
         let (body, operation) = read_body(incoming, wire, service, &mut record);
@@ -149,7 +153,7 @@ impl Engine {
             }
             FaultKind::Expired => self.finish(&request, record, Err(words::expired(&service))),
             FaultKind::Denied => {
-                let error = words::denied(&service, &operation, &request.principal.arn);
+                let error = authorize::denied(&service, &operation, &request.principal.arn);
                 self.finish(&request, record, Err(error))
             }
             FaultKind::Timeout => {
@@ -171,9 +175,12 @@ impl Engine {
             }
             FaultKind::Stale => {
                 let oldest = self.world.now - seconds * 1000;
-                let result = match self.past.since(oldest) {
-                    Some(old) => perform(old, &request, &record.request_id),
-                    None => perform(&mut self.world, &request, &record.request_id),
+                // Permissions are those of now: what is stale is the answer.
+                let allowed = authorize::check(&self.world, &request);
+                let result = match (allowed, self.past.since(oldest)) {
+                    (Err(error), _) => Err(error),
+                    (Ok(()), Some(old)) => perform(old, &request, &record.request_id),
+                    (Ok(()), None) => perform(&mut self.world, &request, &record.request_id),
                 };
                 self.finish(&request, record, result)
             }
@@ -186,7 +193,7 @@ impl Engine {
                 other => other,
             },
             FaultKind::Garbage => {
-                let result = perform(&mut self.world, &request, &record.request_id);
+                let result = judged(&mut self.world, &request, &record.request_id);
                 self.shaped(&request, record, result, halved)
             }
         }
@@ -194,13 +201,13 @@ impl Engine {
 
     /// Performs a request and answers it.
     fn done(&mut self, request: &Request, record: CallRecord) -> Outcome {
-        let result = perform(&mut self.world, request, &record.request_id);
+        let result = judged(&mut self.world, request, &record.request_id);
         self.finish(request, record, result)
     }
 
     /// Performs a request whose answer nobody gets.
     fn unanswered(&mut self, request: &Request, mut record: CallRecord) {
-        let result = perform(&mut self.world, request, &record.request_id);
+        let result = judged(&mut self.world, request, &record.request_id);
         record.effective = result.is_ok() && !request.reads();
         record.error_code = result.err().map(|e| e.code);
         self.calls.push(record);
@@ -223,9 +230,15 @@ impl Engine {
     }
 }
 
+/// Performs a request that the caller's policies allow.
+fn judged(world: &mut World, request: &Request, request_id: &str) -> Result<Reply, ApiError> {
+    authorize::check(world, request)?;
+    perform(world, request, request_id)
+}
+
 /// Performs a request in the Region it names; other Regions of the account are empty.
 fn perform(world: &mut World, request: &Request, request_id: &str) -> Result<Reply, ApiError> {
-    if request.region == world.region || request.service == "sts" {
+    if request.region == world.region || request.global() {
         world.touched |= !request.reads();
         let result = services::perform(world, request, request_id);
         let now = world.now;
@@ -268,7 +281,7 @@ const UNPACKED: u64 = 4 << 20;
 /// Protocol of a request (aws-reference 1).
 fn wire_of(incoming: &Incoming<'_>) -> Wire {
     match incoming.target {
-        _ if incoming.method == "POST" && incoming.path.starts_with("/service/") => Wire::Cbor,
+        _ if incoming.method == "POST" && incoming.uri.path().starts_with("/service/") => Wire::Cbor,
         Some(_) => Wire::Json,
         None => Wire::Form,
     }
@@ -276,6 +289,11 @@ fn wire_of(incoming: &Incoming<'_>) -> Wire {
 
 /// Reads the body by protocol and the operation's name out of it.
 fn read_body(incoming: &Incoming<'_>, wire: Wire, service: &str, record: &mut CallRecord) -> (Body, Result<String, ApiError>) {
+    if service == "s3" {
+        let (call, operation) = Call::read(incoming.method, incoming.uri, incoming.headers, incoming.body);
+        record.params = calls::from_s3(&call);
+        return (Body::S3(Box::new(call)), Ok(operation));
+    }
     let nothing = |error| (Body::Json(serde_json::Value::Null), Err(error));
     let unpacked = match incoming.encoding {
         Some("gzip") => gunzip(incoming.body).map(Cow::Owned),
@@ -286,7 +304,7 @@ fn read_body(incoming: &Incoming<'_>, wire: Wire, service: &str, record: &mut Ca
     };
     let (value, operation) = match wire {
         Wire::Cbor => {
-            let known = incoming.path.strip_prefix("/service/GraniteServiceVersion20100801/operation/");
+            let known = incoming.uri.path().strip_prefix("/service/GraniteServiceVersion20100801/operation/");
             (cbor::read(&bytes), known.filter(|_| incoming.protocol == Some("rpc-v2-cbor")))
         }
         Wire::Json => {

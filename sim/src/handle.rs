@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     calls::CallRecord,
@@ -182,6 +182,23 @@ impl Handle {
     /// with (`available`).
     pub fn redis(&self, group: &str, state: &str) -> Result<()> {
         self.change().world.force_cache(group, state).map_err(|e| anyhow!(e))
+    }
+
+    /// Puts an IAM policy on a user or role (by ARN), or on every principal: from now on its calls are judged (aws-reference 13).
+    pub fn policy(&self, principal: Option<&str>, document: &Value) -> Result<()> {
+        self.lock().world.add_rule(principal.unwrap_or("*"), document).map_err(|e| anyhow!(e))
+    }
+
+    /// The policies put by [`Handle::policy`].
+    pub fn policies(&self) -> Vec<Value> {
+        let engine = self.lock();
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        engine.world.iam.rules.iter().map(|r| json!({"principal": r.principal, "document": read(&r.policy.text)})).collect()
+    }
+
+    /// Removes them.
+    pub fn clear_policies(&self) {
+        self.lock().world.iam.rules.clear();
     }
 
     /// Ground truth, as `GET /_sim/world` answers it.

@@ -1,5 +1,6 @@
 //! `fleetgate-sim`: a simulated AWS on the wire. One port speaks the query, EC2 and JSON protocols of Auto Scaling, EC2,
-//! ELBv2, ECR, ElastiCache, CloudWatch and STS, and a world of groups, instances and images changes over simulated time as AWS does.
+//! ELBv2, ECR, ElastiCache, CloudWatch, IAM, STS and S3, and a world of groups, instances and images changes over simulated time as AWS
+//! does.
 //!
 //! | where | what |
 //! |---|---|
@@ -7,6 +8,7 @@
 //! | [`params`] | every timing, and every fact AWS does not document |
 //! | `world` | state, and time passing over it |
 //! | `services`, `wire` | the operations, and their spelling |
+//! | `policy`, `authorize` | IAM's judgement, and what it is asked about a call |
 //! | [`faults`], [`calls`], `past` | faults on the wire, the log of calls, and earlier states for stale answers |
 //! | [`handle`], `control` | the controls, in process and over HTTP |
 //! | `page` | the live page of the world for browsers |
@@ -14,6 +16,7 @@
 //! **Invariant:** nothing branches on a client, a user agent, a tag name or a number of a change; two worlds with the
 //! same seed and the same calls at the same simulated times are equal.
 
+mod authorize;
 pub mod calls;
 mod clock;
 mod control;
@@ -23,6 +26,7 @@ pub mod handle;
 mod page;
 pub mod params;
 mod past;
+mod policy;
 mod rng;
 pub mod seed;
 mod server;

@@ -8,6 +8,7 @@ mod stack;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::params::Params;
 
@@ -23,15 +24,22 @@ pub struct Subnet {
     pub zone: String,
 }
 
-/// A role that AssumeRole knows (aws-reference 11).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A role (aws-reference 11).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct RoleSeed {
-    /// `arn:aws:iam::ACCOUNT:role/NAME`.
+    /// `arn:aws:iam::ACCOUNT:role/NAME`, with a path before the name if it has one.
     pub arn: String,
     /// External id the caller must present.
-    #[serde(default)]
     pub external_id: Option<String>,
+    /// Service that may assume it, e.g. `ec2.amazonaws.com`; the account's own principals when absent.
+    pub service: Option<String>,
+    /// IAM policy documents that judge its sessions (aws-reference 13). When absent they may do everything.
+    pub policies: Option<Vec<Value>>,
+    /// Names of AWS-managed policies attached to it.
+    pub attached: Vec<String>,
+    /// Instance profile that holds it.
+    pub instance_profile: Option<String>,
 }
 
 /// An image to push.
@@ -290,7 +298,7 @@ pub struct Seed {
     pub vpc: String,
     /// Subnets the groups use.
     pub subnets: Vec<Subnet>,
-    /// Roles for AssumeRole.
+    /// Roles.
     pub roles: Vec<RoleSeed>,
     /// Repositories.
     pub repositories: Vec<RepositorySeed>,

@@ -6,7 +6,14 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Request, Response, body::Bytes, header::HeaderValue, http::request::Parts, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::Bytes,
+    header::{HeaderName, HeaderValue},
+    http::request::Parts,
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -114,8 +121,9 @@ pub(crate) fn exchange(handle: &Handle, head: &Parts, body: &[u8]) -> Exchange {
     }
     let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
     let incoming = Incoming {
-        method: head.method.as_str(),
-        path: head.uri.path(),
+        method: &head.method,
+        uri: &head.uri,
+        headers: &head.headers,
         authorization: header("authorization"),
         target: header("x-amz-target"),
         protocol: header("smithy-protocol"),
@@ -141,13 +149,13 @@ fn named(reply: Reply, request_id: &str) -> Response<Vec<u8>> {
         headers.insert("x-amzn-requestid", value.clone());
         headers.insert("x-amz-request-id", value);
     }
+    for (name, value) in &reply.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
     if let Some(value) = code.and_then(|code| HeaderValue::from_str(&code).ok()) {
         headers.insert("x-amzn-errortype", value);
-    }
-    for (name, value) in &reply.headers {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(*name, value);
-        }
     }
     response
 }

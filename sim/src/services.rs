@@ -9,13 +9,16 @@ pub(crate) mod ec2;
 pub(crate) mod ecr;
 pub(crate) mod elasticache;
 pub(crate) mod elbv2;
+pub(crate) mod iam;
 pub(crate) mod read;
+pub(crate) mod s3;
 pub(crate) mod sts;
 
 use serde_json::Value;
 
 use crate::{
-    wire::{ApiError, Reply, answer::Members, cbor, ec2query, json, node::Node, query, strange, xml::Fields},
+    policy::Document,
+    wire::{ApiError, Reply, answer::Members, cbor, ec2query, json, node::Node, query, rest, strange, xml::Fields},
     world::World,
 };
 
@@ -25,6 +28,8 @@ pub(crate) struct Principal {
     pub(crate) arn: String,
     pub(crate) user_id: String,
     pub(crate) account: String,
+    /// Policies its session was made with.
+    pub(crate) session: Vec<Document>,
 }
 
 /// A request read far enough to be routed and logged.
@@ -53,12 +58,18 @@ pub(crate) enum Wire {
 pub(crate) enum Body {
     Form(Node),
     Json(Value),
+    S3(Box<s3::Call>),
 }
 
 impl Request {
     /// Whether the operation only reads, by AWS's naming.
     pub(crate) fn reads(&self) -> bool {
-        ["Describe", "List", "Get", "BatchGet", "Head"].iter().any(|p| self.operation.starts_with(p))
+        ["Describe", "List", "Get", "BatchGet", "Head", "Simulate"].iter().any(|p| self.operation.starts_with(p))
+    }
+
+    /// Whether the service is the account's, whatever Region it is asked in.
+    pub(crate) fn global(&self) -> bool {
+        matches!(self.service.as_str(), "iam" | "s3" | "sts")
     }
 
     /// Renders a refusal in this service's envelope.
@@ -68,6 +79,10 @@ impl Request {
             "ecr" => json::error(error),
             "monitoring" if self.wire == Wire::Cbor => cbor::error(error),
             "monitoring" if self.wire == Wire::Json => json::error_1_0(error),
+            "s3" => match &self.body {
+                Body::S3(call) => rest::error(error, call.bucket.as_deref(), call.key.as_deref(), request_id),
+                _ => rest::error(error, None, None, request_id),
+            },
             service => query::error(service, error, request_id),
         }
     }
@@ -96,6 +111,7 @@ pub(crate) fn perform(world: &mut World, request: &Request, request_id: &str) ->
         (Body::Form(p), "elasticloadbalancing") => elbv2::call(world, op, p).map(|f| query::ok("elasticloadbalancing", op, &dress(f), request_id)),
         (Body::Form(p), "elasticache") => elasticache::call(world, op, p).map(|f| query::ok("elasticache", op, &dress(f), request_id)),
         (Body::Form(p), "sts") => sts::call(world, op, p, &request.principal).map(|f| query::ok("sts", op, &f, request_id)),
+        (Body::Form(p), "iam") => iam::call(world, op, p, &request.principal).map(|f| query::ok("iam", op, &f, request_id)),
         (Body::Form(p), "ec2") => ec2::call(world, op, p, &request.principal).map(|f| ec2query::ok(op, &dress(f), request_id)),
         (body, "monitoring") => cloudwatch::call(world, op, &cloudwatch::read(op, body)?).map(|mut members| {
             if request.strange {
@@ -104,6 +120,7 @@ pub(crate) fn perform(world: &mut World, request: &Request, request_id: &str) ->
             request.answer(&members, request_id)
         }),
         (Body::Json(v), "ecr") => ecr::call(world, op, v).map(|v| json::ok(&v)),
+        (Body::S3(call), "s3") => s3::call(world, op, call, request),
         (_, service) => Err(ApiError::bad("InvalidAction", format!("The service {service} is not available at this endpoint."))),
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod kind;
 pub(crate) mod node;
 pub(crate) mod page;
 pub(crate) mod query;
+pub(crate) mod rest;
 pub(crate) mod strange;
 pub(crate) mod xml;
 
@@ -22,11 +23,18 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// HTTP status.
     pub(crate) status: u16,
+    /// Further headers of the answer.
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), status }
+        Self { code: code.to_owned(), message: message.into(), status, headers: Vec::new() }
+    }
+
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// HTTP 400 with this code.
@@ -47,7 +55,7 @@ pub(crate) struct Reply {
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
     /// Further headers.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Error code, for the header of JSON answers and the call log.
     pub(crate) error: Option<String>,
 }

@@ -7,12 +7,14 @@
 pub(crate) mod agenda;
 pub(crate) mod alarm;
 pub(crate) mod boot;
+pub(crate) mod bucket;
 pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod capacity;
 pub(crate) mod flow;
 pub(crate) mod group;
 pub(crate) mod health;
+pub(crate) mod iam;
 pub(crate) mod images;
 pub(crate) mod instance;
 pub(crate) mod launch;
@@ -37,15 +39,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    params::Params,
-    rng,
-    seed::{RoleSeed, Subnet},
-};
+use crate::{params::Params, policy::Document, rng, seed::Subnet};
 use agenda::{Agenda, Entity};
 use alarm::{Alarm, history::Item};
+use bucket::Bucket;
 use cache::Caches;
 use group::Group;
+use iam::Iam;
 use images::Repository;
 use instance::Instance;
 use load::Load;
@@ -67,6 +67,8 @@ pub(crate) struct Session {
     /// time begins anew at the first call.
     #[serde(skip)]
     pub(crate) expires: Option<i64>,
+    /// Policies the session was made with; each must allow what it does.
+    pub(crate) policies: Vec<Document>,
 }
 
 fn yes() -> bool {
@@ -89,7 +91,7 @@ pub(crate) struct World {
     pub(crate) region: String,
     pub(crate) vpc: String,
     pub(crate) subnets: Vec<Subnet>,
-    pub(crate) roles: Vec<RoleSeed>,
+    pub(crate) iam: Iam,
     pub(crate) sessions: BTreeMap<String, Session>,
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) instances: BTreeMap<String, Instance>,
@@ -101,7 +103,7 @@ pub(crate) struct World {
     /// Load asked for by group.
     pub(crate) load: BTreeMap<String, Load>,
     pub(crate) caches: Caches,
-    pub(crate) buckets: Vec<String>,
+    pub(crate) buckets: BTreeMap<String, Bucket>,
     pub(crate) token_buckets: TokenBuckets,
     /// What happened, for the metrics.
     #[serde(default)]
@@ -132,7 +134,7 @@ impl World {
             region: region.to_owned(),
             vpc: String::new(),
             subnets: Vec::new(),
-            roles: Vec::new(),
+            iam: Iam::default(),
             sessions: BTreeMap::new(),
             groups: BTreeMap::new(),
             instances: BTreeMap::new(),
@@ -142,7 +144,7 @@ impl World {
             capacity: BTreeMap::new(),
             load: BTreeMap::new(),
             caches: Caches::default(),
-            buckets: Vec::new(),
+            buckets: BTreeMap::new(),
             token_buckets: TokenBuckets::default(),
             tracks: Tracks::default(),
             custom: BTreeMap::new(),

@@ -42,20 +42,6 @@ pub(crate) fn contended(service: &str) -> Option<ApiError> {
     }
 }
 
-/// Not authorised.
-pub(crate) fn denied(service: &str, operation: &str, principal: &str) -> ApiError {
-    // The prefix of the policy's action is not the signing name everywhere.
-    let prefix = if service == "monitoring" { "cloudwatch" } else { service };
-    let text = format!(
-        "User: {principal} is not authorized to perform: {prefix}:{operation} because no identity-based policy allows the {prefix}:{operation} action"
-    );
-    match service {
-        "ec2" => ApiError::new(403, "UnauthorizedOperation", format!("You are not authorized to perform this operation. {text}")),
-        "ecr" => ApiError::bad("AccessDeniedException", text),
-        _ => ApiError::new(403, "AccessDenied", text),
-    }
-}
-
 /// Expired credentials.
 pub(crate) fn expired(service: &str) -> ApiError {
     match service {

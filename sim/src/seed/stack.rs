@@ -58,6 +58,10 @@ pub struct StackNames {
     pub role: String,
     /// External id of the role.
     pub external_id: String,
+    /// Role of the instances.
+    pub app_role: String,
+    /// Instance profile that holds it.
+    pub app_profile: String,
 }
 
 impl Default for StackNames {
@@ -85,6 +89,8 @@ impl Default for StackNames {
             bucket: "stateless-app-files".into(),
             role: "fleet-control".into(),
             external_id: "stack-external-id".into(),
+            app_role: "app-role".into(),
+            app_profile: "app-instance-profile".into(),
         }
     }
 }
@@ -123,6 +129,8 @@ impl StackNames {
             bucket: word("bucket"),
             role: word("role"),
             external_id: rng::hex(seed, "stack", "external", 20),
+            app_role: word("app_role"),
+            app_profile: word("app_profile"),
         }
     }
 
@@ -195,7 +203,7 @@ impl Seed {
             region: n.region.clone(),
             vpc: format!("vpc-0{}", rng::hex(1, &n.account, "vpc", 16)),
             subnets: vec![subnet("a"), subnet("b")],
-            roles: vec![RoleSeed { arn: format!("arn:aws:iam::{}:role/{}", n.account, n.role), external_id: Some(n.external_id.clone()) }],
+            roles: roles(n),
             repositories: vec![RepositorySeed {
                 name: n.repository.clone(),
                 images: n.tags.iter().enumerate().map(image).collect(),
@@ -221,6 +229,23 @@ impl Seed {
     }
 }
 
+/// The role that a control plane assumes, and that of the instances with the policies of aws-reference section 12.
+fn roles(n: &StackNames) -> Vec<RoleSeed> {
+    let arn = |name: &str| format!("arn:aws:iam::{}:role/{name}", n.account);
+    let attached = ["AmazonEC2ContainerRegistryReadOnly", "CloudWatchAgentServerPolicy", "AmazonS3FullAccess", "AmazonSSMManagedInstanceCore"];
+    vec![
+        RoleSeed { arn: arn(&n.role), external_id: Some(n.external_id.clone()), ..RoleSeed::default() },
+        RoleSeed {
+            arn: arn(&n.app_role),
+            service: Some("ec2.amazonaws.com".into()),
+            policies: Some(Vec::new()),
+            attached: attached.map(String::from).to_vec(),
+            instance_profile: Some(n.app_profile.clone()),
+            ..RoleSeed::default()
+        },
+    ]
+}
+
 /// Template members of aws-reference section 12, user data and tags aside.
 fn template_data(n: &StackNames) -> BTreeMap<String, String> {
     let ami = format!("ami-0{}", rng::hex(1, &n.account, "ami", 16));
@@ -228,7 +253,7 @@ fn template_data(n: &StackNames) -> BTreeMap<String, String> {
     [
         ("ImageId", ami.as_str()),
         ("InstanceType", "t3.micro"),
-        ("IamInstanceProfile.Name", "app-instance-profile"),
+        ("IamInstanceProfile.Name", n.app_profile.as_str()),
         ("SecurityGroupId.1", security_group.as_str()),
         ("Monitoring.Enabled", "true"),
         ("MetadataOptions.HttpTokens", "required"),

@@ -29,13 +29,14 @@ pub(crate) fn read(op: &str, body: &Body) -> Result<Value, ApiError> {
     match body {
         Body::Form(node) => kind.form(node, ""),
         Body::Json(value) => kind.value(value, ""),
+        Body::S3(_) => Err(unknown(op, body)),
     }
 }
 
 fn unknown(op: &str, body: &Body) -> ApiError {
     match body {
         Body::Form(_) => super::unknown(op, "2010-08-01"),
-        Body::Json(_) => ApiError::new(404, "UnknownOperationException", format!("The requested operation {op} is not available.")),
+        Body::Json(_) | Body::S3(_) => ApiError::new(404, "UnknownOperationException", format!("The requested operation {op} is not available.")),
     }
 }
 

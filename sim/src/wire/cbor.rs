@@ -108,7 +108,7 @@ pub(crate) fn error(error: &ApiError) -> Reply {
 }
 
 fn reply(status: u16, body: Vec<u8>) -> Reply {
-    Reply { status, content_type: TYPE, body, headers: vec![("smithy-protocol", "rpc-v2-cbor".to_owned())], error: None }
+    Reply { status, content_type: TYPE, body, headers: vec![("smithy-protocol".to_owned(), "rpc-v2-cbor".to_owned())], error: None }
 }
 
 type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;

@@ -33,9 +33,9 @@ pub(crate) fn error_1_0(error: &ApiError) -> Reply {
 }
 
 /// The header that carries the query protocol's code.
-pub(crate) fn query_error(error: &ApiError) -> (&'static str, String) {
+pub(crate) fn query_error(error: &ApiError) -> (String, String) {
     let side = if error.status >= 500 { "Receiver" } else { "Sender" };
-    ("x-amzn-query-error", format!("{};{side}", error.code))
+    ("x-amzn-query-error".to_owned(), format!("{};{side}", error.code))
 }
 
 /// Name of CloudWatch's error shape behind a query code.

@@ -1,4 +1,4 @@
-//! awsQuery envelopes: Auto Scaling, ELBv2, ElastiCache, STS (aws-reference 1.2).
+//! awsQuery envelopes: Auto Scaling, ELBv2, ElastiCache, IAM, STS (aws-reference 1.2).
 //!
 //! **Invariant:** root and result elements carry the action's name; the SDK rejects others.
 
@@ -11,6 +11,7 @@ fn namespace(service: &str) -> &'static str {
         "elasticache" => "http://elasticache.amazonaws.com/doc/2015-02-02/",
         "elasticloadbalancing" => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
         "monitoring" => "http://monitoring.amazonaws.com/doc/2010-08-01/",
+        "iam" => "https://iam.amazonaws.com/doc/2010-05-08/",
         _ => "https://sts.amazonaws.com/doc/2011-06-15/",
     }
 }

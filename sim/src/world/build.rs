@@ -10,6 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     World,
+    bucket::Bucket,
     group::{Group, Hook, LaunchSpec, Scheduled, Tag, TemplateRef, Why},
     images::Repository,
     instance::{Ec2State, Lifecycle},
@@ -37,8 +38,9 @@ impl World {
         w.token_buckets.set(w.params.token_buckets || seed.token_buckets, 1000);
         w.vpc = seed.vpc.clone();
         w.subnets = seed.subnets.clone();
-        w.roles = seed.roles.clone();
-        w.buckets = seed.buckets.clone();
+        w.build_roles(seed)?;
+        let made = now - 90 * 24 * HOUR;
+        w.buckets = seed.buckets.iter().map(|name| (name.clone(), Bucket::new(&seed.region, made))).collect();
         w.build_caches(seed)?;
         w.build_repositories(seed)?;
         w.build_templates(seed)?;

@@ -91,7 +91,7 @@ impl World {
                 "since": iso(a.transitioned_at),
                 "in_alarm": self.alarm_in_alarm(&a.name),
             })).collect::<Vec<_>>(),
-            "buckets": self.buckets,
+            "buckets": self.buckets.keys().collect::<Vec<_>>(),
             "token_buckets": self.token_buckets.view(self.now),
         })
     }
