@@ -34,19 +34,29 @@ mod errors;
 mod faults;
 #[path = "it/health.rs"]
 mod health;
+#[path = "it/iam.rs"]
+mod iam;
 #[path = "it/impartial.rs"]
 mod impartial;
 #[path = "it/page.rs"]
 mod page;
+#[path = "it/permissions.rs"]
+mod permissions;
+#[path = "it/policies.rs"]
+mod policies;
 #[path = "it/refresh.rs"]
 mod refresh;
 #[path = "it/refresh_rules.rs"]
 mod refresh_rules;
 #[path = "it/rollback.rs"]
 mod rollback;
+#[path = "it/s3.rs"]
+mod s3;
 #[path = "it/selectors.rs"]
 mod selectors;
 #[path = "it/settles.rs"]
 mod settles;
+#[path = "it/table.rs"]
+mod table;
 #[path = "it/templates.rs"]
 mod templates;

@@ -192,7 +192,7 @@ fn ecr_has_a_rate_for_each_operation() {
 fn another_region_and_another_account_have_buckets_of_their_own() {
     let h = local(7, |s| {
         s.token_buckets = true;
-        s.roles.push(fleetgate_sim::seed::RoleSeed { arn: "arn:aws:iam::210987654321:role/other".into(), external_id: None });
+        s.roles.push(fleetgate_sim::seed::RoleSeed { arn: "arn:aws:iam::210987654321:role/other".into(), ..Default::default() });
     });
     assert_eq!(passes(200, || free(&h, "ec2", "DescribeVpcs", &[])), 100);
     let status = |key: &str, region: &str| answered(exchange(&h, query_request(key, region, "ec2", "DescribeVpcs", &[]))).status;
