@@ -51,6 +51,16 @@ OPERATIONS = {
         ListTagsForResource TagResource UntagResource
     """.split(),
     "sts": "GetCallerIdentity AssumeRole".split(),
+    "iam": """
+        GetRole ListRoles CreateRole DeleteRole GetInstanceProfile ListInstanceProfiles ListInstanceProfilesForRole
+        ListAttachedRolePolicies AttachRolePolicy DetachRolePolicy ListRolePolicies GetRolePolicy PutRolePolicy DeleteRolePolicy
+        GetPolicy GetPolicyVersion ListEntitiesForPolicy GetUser SimulatePrincipalPolicy SimulateCustomPolicy
+    """.split(),
+    "s3": """
+        ListBuckets HeadBucket CreateBucket DeleteBucket GetBucketLocation GetPublicAccessBlock PutPublicAccessBlock
+        DeletePublicAccessBlock GetBucketEncryption ListObjectsV2 PutObject GetObject HeadObject DeleteObject DeleteObjects
+        CopyObject
+    """.split(),
 }
 
 # The role of the simulator's target stack (sim/README.md, "Alone").

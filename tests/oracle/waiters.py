@@ -172,6 +172,13 @@ def an_alarm(waits):
     return {"AlarmNames": ["oracle-waits"]}
 
 
+def an_object(waits):
+    """Puts one; how to name it."""
+    key = {"Bucket": waits.walk.boto.call("s3", "ListBuckets")["Buckets"][0]["Name"], "Key": "oracle/waits"}
+    waits.walk.boto.call("s3", "PutObject", **key, Body=b"")
+    return key
+
+
 def things_that_are_there(waits):
     """Existing things: nothing to wait for. Each only where its operation is simulated."""
     call = waits.walk.boto.call
@@ -197,6 +204,9 @@ def things_that_are_there(waits):
             "GetInstanceProfile",
             lambda: {"InstanceProfileName": waits.walk.data["IamInstanceProfile"].get("Name") or waits.walk.data["IamInstanceProfile"]["Arn"].rsplit("/", 1)[1]},
         ),
+        ("iam", "UserExists", "GetUser", lambda: {}),
+        ("iam", "PolicyExists", "GetPolicy", lambda: {"PolicyArn": "arn:aws:iam::aws:policy/AmazonS3FullAccess"}),
+        ("s3", "ObjectExists", "HeadObject", lambda: an_object(waits)),
         ("s3", "BucketExists", "HeadBucket", lambda: {"Bucket": call("s3", "ListBuckets")["Buckets"][0]["Name"]}),
         ("s3", "BucketNotExists", "HeadBucket", lambda: {"Bucket": "oracle-no-such-bucket"}),
         ("s3", "ObjectNotExists", "HeadObject", lambda: {"Bucket": call("s3", "ListBuckets")["Buckets"][0]["Name"], "Key": "oracle/none"}),
