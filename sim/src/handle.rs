@@ -114,7 +114,6 @@ impl Handle {
         let group = known(&engine.world, instance)?;
         let text = "Server.InternalError: Internal error on launch";
         engine.world.ec2_terminate(instance, "Server.InternalError", text);
-        engine.world.poke_targets(instance);
         let now = engine.world.now;
         engine.world.wake_group(&group, now);
         engine.world.advance_to(now);

@@ -52,6 +52,19 @@ pub struct Params {
     pub health_poll: Span,
     /// EC2 `shutting-down` until `terminated`.
     pub shutdown: Span,
+    /// EC2 `stopping` until `stopped`.
+    pub stopping: Span,
+    /// A rebooted or started instance until its container listens again.
+    pub restart: Span,
+    /// How old the console's output may be, unless the latest is asked for.
+    pub console_refresh: Span,
+    /// An instance, template or security group that was just made until reads by id see it, and a template version until a
+    /// group on `$Latest` does.
+    pub ec2_visible: Span,
+    /// Load balancer `provisioning` until `active`.
+    pub balancer_provisioning: Span,
+    /// A target group made without a timeout waits 6 seconds, as the API's text says (else 5, as the guide does).
+    pub target_timeout_is_six: bool,
     /// How long a terminated instance stays in DescribeInstances.
     pub terminated_visible: i64,
     /// Refresh without progress until it fails.
@@ -119,6 +132,12 @@ impl Params {
             status_checks: Span::new(120, 180),
             health_poll: Span::new(20, 60),
             shutdown: Span::new(20, 60),
+            stopping: Span::new(10, 60),
+            restart: Span::new(5, 20),
+            console_refresh: Span::new(60, 240),
+            ec2_visible: Span::new(0, 0),
+            balancer_provisioning: Span::new(60, 240),
+            target_timeout_is_six: false,
             terminated_visible: 3600,
             refresh_no_progress: 3600,
             scan: Span::new(10, 60),
@@ -167,6 +186,12 @@ impl Params {
             status_checks: span("status_checks", r.status_checks),
             health_poll: span("health_poll", r.health_poll),
             shutdown: span("shutdown", r.shutdown),
+            stopping: span("stopping", r.stopping),
+            restart: span("restart", r.restart),
+            console_refresh: span("console_refresh", r.console_refresh),
+            ec2_visible: Span::new(0, if flag("ec2_visible") { 1 + (hash(seed, "ec2_visible", "max") % 5) as i64 } else { 0 }),
+            balancer_provisioning: span("balancer_provisioning", r.balancer_provisioning),
+            target_timeout_is_six: flag("target_timeout_is_six"),
             scan: span("scan", r.scan),
             scheduled_lag: span("scheduled_lag", r.scheduled_lag),
             launch_retry: span("launch_retry", r.launch_retry),

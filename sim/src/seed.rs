@@ -48,7 +48,7 @@ pub struct RoleSeed {
 pub struct ImageSeed {
     /// Tag it gets.
     pub tag: String,
-    /// `ok|unhealthy|slow_boot|crash_after:S|flaky:P` (design section 6).
+    /// `ok|unhealthy|slow_boot|hang|crash_after:S|flaky:P` (design section 6).
     pub behaviour: String,
     /// EC2 running until the application listens, seconds.
     pub boot_seconds: Option<i64>,
@@ -136,6 +136,46 @@ impl Default for TargetGroupSeed {
             load_balancer: None,
         }
     }
+}
+
+/// What a security group allows. Exactly one of `cidr` and `group` names the other side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PermissionSeed {
+    /// `tcp`, `udp`, or `-1` for everything, which has no ports.
+    pub protocol: String,
+    /// First port.
+    pub from: i64,
+    /// Last port.
+    pub to: i64,
+    /// IPv4 block.
+    pub cidr: Option<String>,
+    /// Name of a group of this seed.
+    pub group: Option<String>,
+}
+
+impl Default for PermissionSeed {
+    fn default() -> Self {
+        Self { protocol: "tcp".into(), from: 0, to: 65_535, cidr: None, group: None }
+    }
+}
+
+/// A security group (aws-reference 7.4, 12).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecurityGroupSeed {
+    /// Name, unique in the seed.
+    pub name: String,
+    /// `sg-…`; drawn when absent.
+    pub id: Option<String>,
+    /// Load balancer it stands in front of, instead of an id.
+    pub load_balancer: Option<String>,
+    /// Description.
+    pub description: String,
+    /// What may come in.
+    pub ingress: Vec<PermissionSeed>,
+    /// What may go out.
+    pub egress: Vec<PermissionSeed>,
 }
 
 /// A lifecycle hook (aws-reference 3).
@@ -306,6 +346,8 @@ pub struct Seed {
     pub templates: Vec<TemplateSeed>,
     /// Target groups.
     pub target_groups: Vec<TargetGroupSeed>,
+    /// Security groups; one that a template or a load balancer names is there without being listed.
+    pub security_groups: Vec<SecurityGroupSeed>,
     /// Auto Scaling groups.
     pub groups: Vec<GroupSeed>,
     /// Names of ElastiCache replication groups as in aws-reference 12.

@@ -6,6 +6,7 @@
 
 pub(crate) mod agenda;
 pub(crate) mod alarm;
+pub(crate) mod balancer;
 pub(crate) mod boot;
 pub(crate) mod bucket;
 pub(crate) mod build;
@@ -22,13 +23,17 @@ pub(crate) mod lifecycle;
 pub(crate) mod load;
 pub(crate) mod metric;
 pub(crate) mod placement;
+pub(crate) mod power;
 pub(crate) mod refresh;
 pub(crate) mod refresh_look;
 pub(crate) mod refresh_run;
 pub(crate) mod schedule;
+pub(crate) mod security;
 pub(crate) mod shell;
 pub(crate) mod steps;
 pub(crate) mod target;
+pub(crate) mod target_check;
+pub(crate) mod target_shown;
 pub(crate) mod template;
 pub(crate) mod token_bucket;
 pub(crate) mod track;
@@ -42,6 +47,7 @@ use serde::{Deserialize, Serialize};
 use crate::{params::Params, policy::Document, rng, seed::Subnet};
 use agenda::{Agenda, Entity};
 use alarm::{Alarm, history::Item};
+use balancer::Elb;
 use bucket::Bucket;
 use cache::Caches;
 use group::Group;
@@ -50,6 +56,7 @@ use images::Repository;
 use instance::Instance;
 use load::Load;
 use metric::custom::Custom;
+use security::{SecurityGroup, Tags};
 use target::TargetGroup;
 use template::Template;
 use token_bucket::TokenBuckets;
@@ -97,6 +104,10 @@ pub(crate) struct World {
     pub(crate) instances: BTreeMap<String, Instance>,
     pub(crate) templates: BTreeMap<String, Template>,
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
+    pub(crate) elb: Elb,
+    pub(crate) security_groups: BTreeMap<String, SecurityGroup>,
+    /// Tags of the VPC and its subnets.
+    pub(crate) network_tags: BTreeMap<String, Tags>,
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Launches still possible per zone; a zone that is absent has no limit.
     pub(crate) capacity: BTreeMap<String, u64>,
@@ -140,6 +151,9 @@ impl World {
             instances: BTreeMap::new(),
             templates: BTreeMap::new(),
             target_groups: BTreeMap::new(),
+            elb: Elb::default(),
+            security_groups: BTreeMap::new(),
+            network_tags: BTreeMap::new(),
             repositories: BTreeMap::new(),
             capacity: BTreeMap::new(),
             load: BTreeMap::new(),

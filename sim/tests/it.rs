@@ -28,6 +28,12 @@ mod cloudwatch_wire;
 mod controls;
 #[path = "it/determinism.rs"]
 mod determinism;
+#[path = "it/elb.rs"]
+mod elb;
+#[path = "it/elb_rules.rs"]
+mod elb_rules;
+#[path = "it/elb_settings.rs"]
+mod elb_settings;
 #[path = "it/errors.rs"]
 mod errors;
 #[path = "it/faults.rs"]
@@ -44,6 +50,8 @@ mod page;
 mod permissions;
 #[path = "it/policies.rs"]
 mod policies;
+#[path = "it/power.rs"]
+mod power;
 #[path = "it/refresh.rs"]
 mod refresh;
 #[path = "it/refresh_rules.rs"]
@@ -52,11 +60,17 @@ mod refresh_rules;
 mod rollback;
 #[path = "it/s3.rs"]
 mod s3;
+#[path = "it/security.rs"]
+mod security;
 #[path = "it/selectors.rs"]
 mod selectors;
 #[path = "it/settles.rs"]
 mod settles;
 #[path = "it/table.rs"]
 mod table;
+#[path = "it/target_checks.rs"]
+mod target_checks;
+#[path = "it/targets.rs"]
+mod targets;
 #[path = "it/templates.rs"]
 mod templates;

@@ -29,11 +29,21 @@ OPERATIONS = {
     "ec2": """
         DescribeLaunchTemplates DescribeLaunchTemplateVersions CreateLaunchTemplate CreateLaunchTemplateVersion
         ModifyLaunchTemplate DeleteLaunchTemplateVersions DescribeInstances DescribeInstanceStatus GetConsoleOutput
-        DescribeImages DescribeSubnets DescribeAvailabilityZones DescribeVpcs
+        DescribeImages DescribeSubnets DescribeAvailabilityZones DescribeVpcs DescribeRegions DeleteLaunchTemplate
+        TerminateInstances StopInstances StartInstances RebootInstances
+        DescribeSecurityGroups CreateSecurityGroup DeleteSecurityGroup DescribeSecurityGroupRules
+        AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RevokeSecurityGroupIngress RevokeSecurityGroupEgress
+        CreateTags DeleteTags DescribeTags
     """.split(),
     "elbv2": """
-        DescribeTargetGroups DescribeTargetHealth DescribeTargetGroupAttributes DescribeLoadBalancers
-        DescribeListeners DescribeRules
+        DescribeLoadBalancers CreateLoadBalancer DeleteLoadBalancer SetSecurityGroups SetSubnets
+        DescribeLoadBalancerAttributes ModifyLoadBalancerAttributes
+        DescribeTargetGroups CreateTargetGroup ModifyTargetGroup DeleteTargetGroup
+        DescribeTargetGroupAttributes ModifyTargetGroupAttributes
+        DescribeTargetHealth RegisterTargets DeregisterTargets
+        DescribeListeners CreateListener ModifyListener DeleteListener DescribeListenerAttributes
+        DescribeRules CreateRule ModifyRule DeleteRule SetRulePriorities
+        AddTags RemoveTags DescribeTags DescribeAccountLimits DescribeSSLPolicies
     """.split(),
     "ecr": """
         GetAuthorizationToken DescribeRepositories DescribeImages ListImages BatchGetImage BatchDeleteImage
@@ -228,6 +238,8 @@ class Walk:
             ClientToken=f"{self.name}-1",
         )["LaunchTemplate"]
         self.template = made["LaunchTemplateId"]
+        # EC2 may not show it at once.
+        self.sim.advance(5)
         by_id = {"LaunchTemplateId": self.template}
         script = base64.b64encode(b"#!/bin/bash\necho other\n").decode()
         second = {

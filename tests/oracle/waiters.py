@@ -37,7 +37,6 @@ SMITHY = {
 NOT_WAITED = {
     ("cloudwatch", "CompositeAlarmExists"): "composite alarms are not simulated",
     ("cloudwatch", "LogAlarmExists"): "alarms on logs are not simulated",
-    ("ec2", "InstanceStopped"): "nothing stops an instance here; that a terminated one is none is waited for",
 }
 
 

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as etree
 import botocore.parsers
 
 # What AWS itself sends beyond its model.
-BEYOND_THE_MODEL = {"ec2": {"requestId"}}
+BEYOND_THE_MODEL = {"ec2": {"requestId", "return"}}
 
 
 def problems(operation, response):

@@ -3,7 +3,7 @@
 //! **Invariant:** a key stands in [`KEYS`] exactly if some call here can bring it; a document that uses another one is refused
 //! when it is put.
 
-use super::launch;
+use super::{launch, resource, table};
 use crate::{
     clock,
     policy::{Ask, Context},
@@ -41,6 +41,8 @@ const KEYS: &[&str] = &[
     "ec2:region",
     "ec2:resourcetag/",
     "elasticache:resourcetag/",
+    "elasticloadbalancing:createaction",
+    "elasticloadbalancing:resourcetag/",
     "iam:passedtoservice",
     "iam:policyarn",
     "iam:resourcetag/",
@@ -120,7 +122,10 @@ pub(super) fn of_request(w: &World, request: &Request) -> Context {
             }
             tags(&mut context, p.list("Tags").into_iter());
         }
-        "ec2" => tags(&mut context, p.list("TagSpecification").into_iter().flat_map(|s| s.list("Tag"))),
+        "ec2" => {
+            tags(&mut context, p.list("TagSpecification").into_iter().flat_map(|s| s.list("Tag")));
+            tags(&mut context, p.list("Tag").into_iter());
+        }
         "iam" => {
             copy("iam:PolicyARN", "PolicyArn");
             tags(&mut context, p.list("Tags").into_iter());
@@ -165,6 +170,12 @@ pub(super) fn of_resource(w: &World, mut context: Context, arn: &str) -> Context
         add("ec2", template.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect());
     } else if let Some(instance) = last(":instance/").and_then(|id| w.instances.get(id)) {
         add("ec2", instance.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect());
+    } else if let Some(group) = last(":security-group/").and_then(|id| w.security_groups.get(id)) {
+        add("ec2", group.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect());
+    } else if let Some(tags) = last(":vpc/").or(last(":subnet/")).and_then(|id| w.network_tags.get(id)) {
+        add("ec2", tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect());
+    } else if let Some(tags) = w.elb.tags.get(arn) {
+        add("elasticloadbalancing", tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect());
     } else if let Some(tags) = w.caches.tags.get(arn) {
         add("elasticache", tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect());
     } else if let Some(alarm) = w.alarms.values().find(|a| a.arn == arn) {
@@ -175,16 +186,29 @@ pub(super) fn of_resource(w: &World, mut context: Context, arn: &str) -> Context
     context
 }
 
-/// ec2:CreateTags where a call makes something and tags it at once.
+/// The permission to tag, where a call makes something and tags it at once.
 pub(super) fn tagging(w: &World, request: &Request, base: &Context) -> Vec<Ask> {
-    let (Body::Form(p), "ec2", "CreateLaunchTemplate") = (&request.body, request.service.as_str(), request.operation.as_str()) else {
+    let Body::Form(p) = &request.body else {
         return Vec::new();
     };
-    let kinds = p.list("TagSpecification").into_iter().filter_map(|s| s.text("ResourceType"));
-    let ask = |kind: &str| Ask {
-        action: "ec2:CreateTags".into(),
-        resource: format!("arn:aws:ec2:{}:{}:{kind}/*", request.region, w.account),
-        context: base.clone().with("ec2:CreateAction", &request.operation),
-    };
-    kinds.map(ask).collect()
+    let ask =
+        |action: &str, key: &str, resource: String| Ask { action: action.to_owned(), resource, context: base.clone().with(key, &request.operation) };
+    match (request.service.as_str(), request.operation.as_str()) {
+        ("ec2", "CreateLaunchTemplate" | "CreateSecurityGroup" | "AuthorizeSecurityGroupIngress" | "AuthorizeSecurityGroupEgress") => {
+            let kinds = p.list("TagSpecification").into_iter().filter_map(|s| s.text("ResourceType"));
+            let arn = |kind: &str| format!("arn:aws:ec2:{}:{}:{kind}/*", request.region, w.account);
+            kinds.map(|kind| ask("ec2:CreateTags", "ec2:CreateAction", arn(kind))).collect()
+        }
+        ("elasticloadbalancing", "CreateLoadBalancer" | "CreateTargetGroup" | "CreateListener" | "CreateRule") if !p.list("Tags").is_empty() => {
+            let row = table::row(&request.service, &request.operation);
+            let parents = row.into_iter().flat_map(|row| row.asks).flat_map(|(_, on)| resource::arns(w, request, on));
+            let below = |arn: String| match request.operation.as_str() {
+                "CreateListener" => arn.replace(":loadbalancer/", ":listener/") + "/*",
+                "CreateRule" => arn.replace(":listener/", ":listener-rule/") + "/*",
+                _ => arn,
+            };
+            parents.map(|arn| ask("elasticloadbalancing:AddTags", "elasticloadbalancing:CreateAction", below(arn))).collect()
+        }
+        _ => Vec::new(),
+    }
 }

@@ -19,6 +19,12 @@ pub(crate) enum On {
     Named(&'static str, &'static [&'static str]),
     /// ARNs out of these parameters.
     Arns(&'static [&'static str]),
+    /// ARNs out of a member of the rows of a list.
+    Within(&'static str, &'static str),
+    /// What EC2 identifiers name, by their prefix.
+    Ids,
+    /// The load balancer or target group that is about to be made.
+    NewElb,
     /// The Auto Scaling group of `AutoScalingGroupName`.
     Group,
     /// The group of the instance in `InstanceId`.
@@ -40,6 +46,16 @@ pub(crate) enum On {
     /// The object of `x-amz-copy-source`.
     CopySource,
 }
+
+/// Prefixes of EC2 identifiers and what they stand for.
+const KINDS: &[(&str, &str)] = &[
+    ("i-", "instance"),
+    ("lt-", "launch-template"),
+    ("sgr-", "security-group-rule"),
+    ("sg-", "security-group"),
+    ("subnet-", "subnet"),
+    ("vpc-", "vpc"),
+];
 
 /// Name behind `:KIND/`, paths left out.
 pub(super) fn name_in(arn: &str, kind: &str) -> Option<String> {
@@ -83,6 +99,28 @@ pub(super) fn arns(w: &World, request: &Request, on: &On) -> Vec<String> {
         On::Arns(parameters) => {
             let arns: Vec<String> = parameters.iter().flat_map(|name| texts(request, name)).collect();
             if arns.is_empty() { vec!["*".into()] } else { arns }
+        }
+        On::Within(list, member) => {
+            let rows = match &request.body {
+                Body::Form(p) => p.list(list),
+                _ => Vec::new(),
+            };
+            let arns: Vec<String> = rows.iter().filter_map(|row| row.text(member).map(str::to_owned)).collect();
+            if arns.is_empty() { vec!["*".into()] } else { arns }
+        }
+        On::Ids => {
+            let kind = |id: &str| KINDS.iter().find(|(prefix, _)| id.starts_with(prefix)).map_or("*", |(_, kind)| kind);
+            let ids = texts(request, "ResourceId");
+            if ids.is_empty() { vec![arn("*/*")] } else { ids.iter().map(|id| arn(&format!("{}/{id}", kind(id)))).collect() }
+        }
+        On::NewElb => {
+            let name = text(request, "Name").unwrap_or_else(|| "*".into());
+            let kind = match (request.operation.as_str(), text(request, "Type").as_deref()) {
+                ("CreateTargetGroup", _) => "targetgroup",
+                (_, Some("network")) => "loadbalancer/net",
+                _ => "loadbalancer/app",
+            };
+            vec![arn(&format!("{kind}/{name}/*"))]
         }
         On::Group => vec![group(&text(request, "AutoScalingGroupName").unwrap_or_else(|| "*".into()))],
         On::InstanceGroup => {

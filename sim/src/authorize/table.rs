@@ -3,7 +3,9 @@
 //! **Invariant:** every operation of every service has exactly one row (a test reads the services' own match arms), and a row
 //! names the action and the resources that the Service Authorization Reference names.
 
-use super::resource::On::{self, All, Arns, Bucket, CopySource, Group, InstanceGroup, Named, Object, Objects, Profile, Role, Template, User};
+use super::resource::On::{
+    self, All, Arns, Bucket, CopySource, Group, Ids, InstanceGroup, Named, NewElb, Object, Objects, Profile, Role, Template, User, Within,
+};
 
 /// One operation.
 #[derive(Debug)]
@@ -72,6 +74,9 @@ const AUTOSCALING: &[Row] = &[
     on("CompleteLifecycleAction", &[("autoscaling:CompleteLifecycleAction", Group)]),
 ];
 
+/// The security group a call names.
+const SECURITY_GROUP: On = Named("security-group/", &["GroupId"]);
+
 const EC2: &[Row] = &[
     on("DescribeLaunchTemplates", &[("ec2:DescribeLaunchTemplates", All)]),
     on("DescribeLaunchTemplateVersions", &[("ec2:DescribeLaunchTemplateVersions", All)]),
@@ -86,6 +91,23 @@ const EC2: &[Row] = &[
     on("DescribeSubnets", &[("ec2:DescribeSubnets", All)]),
     on("DescribeAvailabilityZones", &[("ec2:DescribeAvailabilityZones", All)]),
     on("DescribeVpcs", &[("ec2:DescribeVpcs", All)]),
+    on("DescribeRegions", &[("ec2:DescribeRegions", All)]),
+    on("DescribeTags", &[("ec2:DescribeTags", All)]),
+    on("DescribeSecurityGroups", &[("ec2:DescribeSecurityGroups", All)]),
+    on("DescribeSecurityGroupRules", &[("ec2:DescribeSecurityGroupRules", All)]),
+    on("DeleteLaunchTemplate", &[("ec2:DeleteLaunchTemplate", Template)]),
+    on("TerminateInstances", &[("ec2:TerminateInstances", Named("instance/", &["InstanceId"]))]),
+    on("StopInstances", &[("ec2:StopInstances", Named("instance/", &["InstanceId"]))]),
+    on("StartInstances", &[("ec2:StartInstances", Named("instance/", &["InstanceId"]))]),
+    on("RebootInstances", &[("ec2:RebootInstances", Named("instance/", &["InstanceId"]))]),
+    on("CreateSecurityGroup", &[("ec2:CreateSecurityGroup", Named("security-group/", &[])), ("ec2:CreateSecurityGroup", Named("vpc/", &["VpcId"]))]),
+    on("DeleteSecurityGroup", &[("ec2:DeleteSecurityGroup", SECURITY_GROUP)]),
+    on("AuthorizeSecurityGroupIngress", &[("ec2:AuthorizeSecurityGroupIngress", SECURITY_GROUP)]),
+    on("AuthorizeSecurityGroupEgress", &[("ec2:AuthorizeSecurityGroupEgress", SECURITY_GROUP)]),
+    on("RevokeSecurityGroupIngress", &[("ec2:RevokeSecurityGroupIngress", SECURITY_GROUP)]),
+    on("RevokeSecurityGroupEgress", &[("ec2:RevokeSecurityGroupEgress", SECURITY_GROUP)]),
+    on("CreateTags", &[("ec2:CreateTags", Ids)]),
+    on("DeleteTags", &[("ec2:DeleteTags", Ids)]),
 ];
 
 const ELB: &[Row] = &[
@@ -95,6 +117,31 @@ const ELB: &[Row] = &[
     on("DescribeLoadBalancers", &[("elasticloadbalancing:DescribeLoadBalancers", All)]),
     on("DescribeListeners", &[("elasticloadbalancing:DescribeListeners", All)]),
     on("DescribeRules", &[("elasticloadbalancing:DescribeRules", All)]),
+    on("DescribeLoadBalancerAttributes", &[("elasticloadbalancing:DescribeLoadBalancerAttributes", All)]),
+    on("DescribeListenerAttributes", &[("elasticloadbalancing:DescribeListenerAttributes", All)]),
+    on("DescribeTags", &[("elasticloadbalancing:DescribeTags", All)]),
+    on("DescribeAccountLimits", &[("elasticloadbalancing:DescribeAccountLimits", All)]),
+    on("DescribeSSLPolicies", &[("elasticloadbalancing:DescribeSSLPolicies", All)]),
+    on("CreateLoadBalancer", &[("elasticloadbalancing:CreateLoadBalancer", NewElb)]),
+    on("CreateTargetGroup", &[("elasticloadbalancing:CreateTargetGroup", NewElb)]),
+    on("DeleteLoadBalancer", &[("elasticloadbalancing:DeleteLoadBalancer", Arns(&["LoadBalancerArn"]))]),
+    on("SetSecurityGroups", &[("elasticloadbalancing:SetSecurityGroups", Arns(&["LoadBalancerArn"]))]),
+    on("SetSubnets", &[("elasticloadbalancing:SetSubnets", Arns(&["LoadBalancerArn"]))]),
+    on("ModifyLoadBalancerAttributes", &[("elasticloadbalancing:ModifyLoadBalancerAttributes", Arns(&["LoadBalancerArn"]))]),
+    on("CreateListener", &[("elasticloadbalancing:CreateListener", Arns(&["LoadBalancerArn"]))]),
+    on("ModifyTargetGroup", &[("elasticloadbalancing:ModifyTargetGroup", Arns(&["TargetGroupArn"]))]),
+    on("DeleteTargetGroup", &[("elasticloadbalancing:DeleteTargetGroup", Arns(&["TargetGroupArn"]))]),
+    on("ModifyTargetGroupAttributes", &[("elasticloadbalancing:ModifyTargetGroupAttributes", Arns(&["TargetGroupArn"]))]),
+    on("RegisterTargets", &[("elasticloadbalancing:RegisterTargets", Arns(&["TargetGroupArn"]))]),
+    on("DeregisterTargets", &[("elasticloadbalancing:DeregisterTargets", Arns(&["TargetGroupArn"]))]),
+    on("ModifyListener", &[("elasticloadbalancing:ModifyListener", Arns(&["ListenerArn"]))]),
+    on("DeleteListener", &[("elasticloadbalancing:DeleteListener", Arns(&["ListenerArn"]))]),
+    on("CreateRule", &[("elasticloadbalancing:CreateRule", Arns(&["ListenerArn"]))]),
+    on("ModifyRule", &[("elasticloadbalancing:ModifyRule", Arns(&["RuleArn"]))]),
+    on("DeleteRule", &[("elasticloadbalancing:DeleteRule", Arns(&["RuleArn"]))]),
+    on("SetRulePriorities", &[("elasticloadbalancing:SetRulePriorities", Within("RulePriorities", "RuleArn"))]),
+    on("AddTags", &[("elasticloadbalancing:AddTags", Arns(&["ResourceArns"]))]),
+    on("RemoveTags", &[("elasticloadbalancing:RemoveTags", Arns(&["ResourceArns"]))]),
 ];
 
 /// The repositories a call names, or all.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GroupSeed, ImageSeed, RepositorySeed, RoleSeed, Seed, Subnet, TargetGroupSeed, TemplateSeed, VersionSeed};
+use super::{
+    GroupSeed, ImageSeed, PermissionSeed, RepositorySeed, RoleSeed, SecurityGroupSeed, Seed, Subnet, TargetGroupSeed, TemplateSeed, VersionSeed,
+};
 use crate::rng;
 
 /// Names of the target stack's parts. Each group carries the image tag its first template version runs.
@@ -215,6 +217,7 @@ impl Seed {
                 template(&n.legacy_template, moving),
             ],
             target_groups: vec![targets(&n.production_targets, n.production_drain), targets(&n.staging_targets, 30), targets(&n.legacy_targets, 30)],
+            security_groups: security_groups(n),
             groups: vec![
                 group(&n.production, &n.production_template, "1", (2, 2, 10), &n.production_targets),
                 group(&n.staging, &n.staging_template, "1", (1, 2, 4), &n.staging_targets),
@@ -246,10 +249,35 @@ fn roles(n: &StackNames) -> Vec<RoleSeed> {
     ]
 }
 
+/// Id of a security group of the stack.
+fn security_group(n: &StackNames, name: &str) -> String {
+    format!("sg-0{}", rng::hex(1, &n.account, name, 16))
+}
+
+/// The three security groups of aws-reference section 12.
+fn security_groups(n: &StackNames) -> Vec<SecurityGroupSeed> {
+    let anyone = |port: i64| PermissionSeed { from: port, to: port, cidr: Some("0.0.0.0/0".into()), ..PermissionSeed::default() };
+    let between = |port: i64, group: &str| PermissionSeed { from: port, to: port, group: Some(group.into()), ..PermissionSeed::default() };
+    let row = |name: &str, description: &str, ingress: Vec<PermissionSeed>, egress: Vec<PermissionSeed>| SecurityGroupSeed {
+        name: name.into(),
+        id: Some(security_group(n, name)),
+        description: description.into(),
+        ingress,
+        egress,
+        ..SecurityGroupSeed::default()
+    };
+    let alb = row("alb", "load balancer", vec![anyone(80), anyone(443)], vec![between(80, "app")]);
+    vec![
+        SecurityGroupSeed { id: None, load_balancer: Some(n.load_balancer.clone()), ..alb },
+        row("app", "application", vec![between(80, "alb")], vec![anyone(443), between(6379, "redis")]),
+        row("redis", "replication group", vec![between(6379, "app")], Vec::new()),
+    ]
+}
+
 /// Template members of aws-reference section 12, user data and tags aside.
 fn template_data(n: &StackNames) -> BTreeMap<String, String> {
     let ami = format!("ami-0{}", rng::hex(1, &n.account, "ami", 16));
-    let security_group = format!("sg-0{}", rng::hex(1, &n.account, "app", 16));
+    let security_group = security_group(n, "app");
     [
         ("ImageId", ami.as_str()),
         ("InstanceType", "t3.micro"),

@@ -90,6 +90,15 @@ impl Node {
         self.named(name, item).into_iter().filter_map(|n| n.value.clone()).collect()
     }
 
+    /// Security groups of launch template data, those of its network interfaces too.
+    pub(crate) fn security_groups(&self) -> Vec<String> {
+        let mut out = self.texts("SecurityGroupId");
+        for interface in self.list("NetworkInterface") {
+            out.extend(interface.texts("SecurityGroupId"));
+        }
+        out
+    }
+
     /// The texts of a list member.
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         self.list(name).into_iter().filter_map(|n| n.value.clone()).collect()

@@ -15,7 +15,7 @@ use super::{
     images::Repository,
     instance::{Ec2State, Lifecycle},
     schedule,
-    target::{Health, TargetGroup},
+    target::{self, Health, TargetGroup},
     template::{Template, Version},
 };
 use crate::{
@@ -51,19 +51,23 @@ impl World {
                 arn: arn.clone(),
                 name: t.name.clone(),
                 protocol: t.protocol.clone(),
+                version: t.protocol.starts_with("HTTP").then(|| "HTTP1".to_owned()),
                 port: t.port,
                 check_protocol: t.check_protocol.clone(),
+                check_port: "traffic-port".into(),
                 path: t.check_protocol.starts_with("HTTP").then(|| t.path.clone()),
+                matcher: t.check_protocol.starts_with("HTTP").then(|| "200".to_owned()),
                 interval: t.interval,
                 timeout: t.timeout,
                 healthy: t.healthy,
                 unhealthy: t.unhealthy,
-                delay: t.deregistration_delay,
-                load_balancer: t.load_balancer.clone(),
+                attributes: BTreeMap::from([(target::DELAY.to_owned(), t.deregistration_delay.to_string())]),
                 targets: BTreeMap::new(),
             };
             w.target_groups.insert(arn, group);
         }
+        w.build_balancers(&seed.target_groups);
+        w.build_security(seed)?;
         for g in &seed.groups {
             w.build_group(g).with_context(|| format!("groups: {}", g.name))?;
         }
@@ -290,6 +294,9 @@ impl World {
             let Some(t) = self.target_groups.get_mut(arn).and_then(|g| g.targets.get_mut(&id)) else {
                 continue;
             };
+            if t.health == Health::Unused {
+                continue;
+            }
             t.health = Health::Healthy;
             t.since = t.first_check + 120_000;
             t.passes = 5;

@@ -21,6 +21,8 @@ pub(crate) struct Hit<'a> {
     pub(crate) failing: f64,
     /// Nothing listens: the load balancer answers 502.
     pub(crate) refused: bool,
+    /// Connected, and no answer comes: the load balancer answers 504.
+    pub(crate) silent: bool,
     pub(crate) latency: f64,
 }
 
@@ -121,8 +123,8 @@ impl World {
             let refused = life.refuses(at);
             let rate = offer.requests * share;
             let failing = 1.0 - (1.0 - offer.errors) * (1.0 - life.failing(at));
-            out.hits.push(Hit { id, zone: &life.zone, rate, failing, refused, latency: offer.latency });
-            if !refused {
+            out.hits.push(Hit { id, zone: &life.zone, rate, failing, refused, silent: life.silent(), latency: offer.latency });
+            if !refused && !life.silent() {
                 let row = busy.entry(id).or_default();
                 row.0 += offer.work * share;
                 row.1 += rate;

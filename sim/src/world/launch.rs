@@ -86,6 +86,12 @@ impl World {
             data.put("ImageId", &format!("ami-{}", rng::hex(self.seed, "ami", name, 17)));
             return Ok(Resolved { data, template: None, configuration: Some(name.clone()) });
         };
+        if !self.templates.contains_key(&reference.id) {
+            return Err(format!(
+                "You must use a valid fully-formed launch template. The specified launch template, with template ID {}, does not exist. Launching EC2 instance failed.",
+                reference.id
+            ));
+        }
         let (template, version) = self.version_of(reference).ok_or_else(|| {
             format!(
                 "You must use a valid fully-formed launch template. Could not find the specified version {} for the launch template with ID {}. Launching EC2 instance failed.",
@@ -93,6 +99,9 @@ impl World {
             )
         })?;
         let mut data = version.data.clone();
+        if let Some(lost) = data.security_groups().into_iter().find(|id| !self.security_groups.contains_key(id)) {
+            return Err(format!("The security group '{lost}' does not exist. Launching EC2 instance failed."));
+        }
         if let Some(kind) = spec.types().first() {
             data.put("InstanceType", kind);
         }
@@ -164,6 +173,9 @@ impl World {
             pull_at,
             ready_at,
             checks_ok_at,
+            started_at: None,
+            stopping_at: None,
+            stopped_at: None,
             shutdown_at: None,
             terminated_at: None,
             state_reason: None,

@@ -76,7 +76,7 @@ impl World {
         let rotates = |t: &TargetGroup, id: &str| {
             let well = |h: Health| h == Health::Healthy;
             let open = !t.targets.values().any(|t| well(t.health));
-            t.targets.get(id).is_some_and(|t| well(t.health) || (open && t.health != Health::Draining))
+            t.targets.get(id).is_some_and(|t| well(t.health) || (open && !matches!(t.health, Health::Draining | Health::Unused)))
         };
         let in_service = |i: &super::instance::Instance| i.lifecycle == super::instance::Lifecycle::InService;
         let serves = |i: &&super::instance::Instance| if rows.is_empty() { in_service(i) } else { rows.iter().any(|t| rotates(t, &i.id)) };

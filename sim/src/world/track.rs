@@ -56,6 +56,9 @@ pub(crate) struct Life {
     pub(crate) detailed: bool,
     pub(crate) running: i64,
     pub(crate) ended: Option<i64>,
+    /// Spans in which it was stopped.
+    #[serde(default)]
+    pub(crate) stopped: Vec<(i64, i64)>,
     pub(crate) listens: Option<i64>,
     pub(crate) dies: Option<i64>,
     pub(crate) behaviour: Behaviour,
@@ -67,7 +70,8 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn alive(&self, time: i64) -> bool {
-        self.running <= time && self.ended.is_none_or(|end| time < end)
+        let stopped = self.stopped.iter().any(|(from, to)| (*from..*to).contains(&time));
+        self.running <= time && self.ended.is_none_or(|end| time < end) && !stopped
     }
 
     /// Whether any of its time lies between.
@@ -78,6 +82,11 @@ impl Life {
     /// Whether nothing listens.
     pub(crate) fn refuses(&self, time: i64) -> bool {
         self.listens.is_none_or(|at| time < at) || self.dies.is_some_and(|at| time >= at)
+    }
+
+    /// Whether it takes requests and answers none.
+    pub(crate) fn silent(&self) -> bool {
+        self.behaviour == Behaviour::Hang
     }
 
     /// Share of requests it answers with 5xx by itself.
@@ -93,7 +102,8 @@ impl Life {
     pub(crate) fn changes(&self) -> impl Iterator<Item = i64> {
         let own = [Some(self.running), self.ended, self.listens, self.dies];
         let seats = self.seats.values().flat_map(Steps::changes);
-        own.into_iter().flatten().chain(self.sick.changes()).chain(self.in_service.changes()).chain(seats)
+        let stops = self.stopped.iter().flat_map(|(from, to)| [*from, *to]);
+        own.into_iter().flatten().chain(stops).chain(self.sick.changes()).chain(self.in_service.changes()).chain(seats)
     }
 }
 
@@ -159,6 +169,9 @@ impl World {
             match instance.filter(|i| i.ec2 == Ec2State::Running) {
                 Some(i) => {
                     let life = track.lives.entry(id.clone()).or_insert_with(|| life(i));
+                    if let Some(end) = life.ended.take() {
+                        life.stopped.push((end, i.running_at));
+                    }
                     life.listens = i.app.as_ref().map(|a| a.listens_at);
                     life.dies = i.app.as_ref().and_then(|a| a.dies_at);
                     life.behaviour = i.app.as_ref().map(|a| a.behaviour).unwrap_or_default();
@@ -167,13 +180,14 @@ impl World {
                     let attached = group.into_iter().flat_map(|g| g.target_groups.iter().cloned());
                     let arns: BTreeSet<String> = life.seats.keys().cloned().chain(attached).collect();
                     for arn in arns {
-                        let seat = self.target_groups.get(&arn).and_then(|t| t.targets.get(&id)).map(|t| t.health);
+                        let seat = self.seat(&arn, &id);
                         life.seats.entry(arn).or_default().record(now, seat);
                     }
                 }
                 None => {
                     if let Some(life) = track.lives.get_mut(&id) {
-                        life.ended = Some(instance.and_then(|i| i.shutdown_at).unwrap_or(now));
+                        let end = instance.and_then(|i| [i.stopping_at, i.shutdown_at].into_iter().flatten().min());
+                        life.ended.get_or_insert(end.unwrap_or(now));
                     }
                 }
             }
@@ -187,11 +201,16 @@ impl World {
         let Some(group) = self.instances.get(id).map(|i| i.group.clone()) else {
             return;
         };
-        let seat = self.target_groups.get(arn).and_then(|t| t.targets.get(id)).map(|t| t.health);
+        let seat = self.seat(arn, id);
         let life = self.tracks.groups.get_mut(&group).and_then(|t| t.lives.get_mut(id));
         if let Some(life) = life.filter(|l| l.ended.is_none()) {
             life.seats.entry(arn.to_owned()).or_default().record(self.now, seat);
         }
+    }
+
+    /// Health of an instance's target on the group's own port, while it is in use.
+    fn seat(&self, arn: &str, id: &str) -> Option<Health> {
+        self.target_groups.get(arn).and_then(|t| t.targets.get(id)).map(|t| t.health).filter(|h| *h != Health::Unused)
     }
 
     fn shape(&self, g: &Group) -> Shape {
@@ -226,6 +245,7 @@ fn life(i: &Instance) -> Life {
         detailed: i.data.text("Monitoring.Enabled") == Some("true"),
         running: i.running_at,
         ended: None,
+        stopped: Vec::new(),
         listens: None,
         dies: None,
         behaviour: Behaviour::Ok,

@@ -67,10 +67,12 @@ impl World {
             "target_groups": self.target_groups.values().map(|g| json!({
                 "arn": g.arn,
                 "name": g.name,
-                "targets": g.targets.keys().map(|id| {
-                    let (state, reason, _) = self.shown(g, id);
-                    json!({"id": id, "state": state, "reason": reason})
+                "load_balancers": self.balancers_of(&g.arn).iter().map(|b| &b.name).collect::<Vec<_>>(),
+                "targets": g.targets.iter().map(|(key, t)| {
+                    let (state, reason, _) = self.shown(g, key);
+                    json!({"id": t.id, "port": t.port, "state": state, "reason": reason})
                 }).collect::<Vec<_>>(),
+                "routes_to": self.routes_to(g),
             })).collect::<Vec<_>>(),
             "images": self.repositories.values().flat_map(|r| r.images.values().map(move |i| json!({
                 "repository": r.name,

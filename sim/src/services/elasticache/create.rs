@@ -232,7 +232,7 @@ fn settings(
     }
     let mut security_groups = p.named_texts("SecurityGroupIds", "SecurityGroupId");
     if security_groups.is_empty() {
-        security_groups.push(format!("sg-0{}", rng::hex(1, &w.account, "default", 16)));
+        security_groups.extend(w.default_group());
     }
     Ok(Settings {
         engine: version.engine.into(),

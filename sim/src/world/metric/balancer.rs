@@ -19,10 +19,11 @@ const MINUTE: i64 = 60_000;
 const TAIL: [(f64, f64); 8] = [(0.35, 0.25), (0.6, 0.2), (0.85, 0.2), (1.1, 0.15), (1.5, 0.1), (2.2, 0.06), (3.4, 0.03), (6.05, 0.01)];
 
 /// Of the load balancer as a whole, and by zone.
-pub(crate) const OWN: [&str; 8] = [
+pub(crate) const OWN: [&str; 9] = [
     "HTTPCode_ELB_5XX_Count",
     "HTTPCode_ELB_502_Count",
     "HTTPCode_ELB_503_Count",
+    "HTTPCode_ELB_504_Count",
     "ActiveConnectionCount",
     "NewConnectionCount",
     "ConsumedLCUs",
@@ -71,6 +72,8 @@ struct Counted {
     well: f64,
     failed: f64,
     refused: f64,
+    /// Connected, and never answered.
+    silent: f64,
     lost: f64,
     /// Response times: average and how many.
     times: Vec<(f64, f64)>,
@@ -84,8 +87,8 @@ pub(crate) fn tail(arn: &str) -> &str {
 impl World {
     /// How metrics name the load balancer in front of a target group; none where there is no application load balancer.
     pub(crate) fn door(&self, group: &TargetGroup) -> Option<String> {
-        let arn = crate::services::elbv2::balancer_arn(self, group.load_balancer.as_ref()?);
-        arn.split_once(":loadbalancer/").map(|(_, tail)| tail.to_owned()).filter(|tail| tail.starts_with("app/"))
+        let balancer = self.balancers_of(&group.arn).into_iter().find(|b| !b.network)?;
+        balancer.arn.split_once(":loadbalancer/").map(|(_, tail)| tail.to_owned())
     }
 
     fn arns_behind(&self, chosen: &Chosen<'_>) -> BTreeSet<String> {
@@ -125,9 +128,10 @@ impl World {
             "RequestCount" => datum(ones(counted.requests)?, "Count"),
             "HTTPCode_Target_2XX_Count" => datum(ones(counted.well)?, "Count"),
             "HTTPCode_Target_5XX_Count" => datum(ones(counted.failed)?, "Count"),
-            "HTTPCode_ELB_5XX_Count" => datum(ones(counted.refused + counted.lost)?, "Count"),
+            "HTTPCode_ELB_5XX_Count" => datum(ones(counted.refused + counted.silent + counted.lost)?, "Count"),
             "HTTPCode_ELB_502_Count" => datum(ones(counted.refused)?, "Count"),
             "HTTPCode_ELB_503_Count" => datum(ones(counted.lost)?, "Count"),
+            "HTTPCode_ELB_504_Count" => datum(ones(counted.silent)?, "Count"),
             "TargetConnectionErrorCount" => datum(ones(counted.refused)?, "Count"),
             "ActiveConnectionCount" => datum(sum(fresh() * 2.0)?, "Count"),
             "NewConnectionCount" => datum(sum(fresh())?, "Count"),
@@ -146,8 +150,8 @@ impl World {
 
     /// Requests of a minute, whole numbers per target, so that every way of adding them up agrees.
     fn count(&self, chosen: &Chosen<'_>, scenes: &[Scene<'_>], at: i64) -> Counted {
-        /// Requests, failing ones, refused ones, seconds of latency times requests.
-        type Row = (f64, f64, f64, f64);
+        /// Requests, failing ones, refused ones, seconds of latency times requests, unanswered ones.
+        type Row = (f64, f64, f64, f64, f64);
         let mut rows: BTreeMap<(&str, &str), Row> = BTreeMap::new();
         let mut lost: BTreeMap<&str, f64> = BTreeMap::new();
         for scene in scenes {
@@ -160,6 +164,8 @@ impl World {
                     row.0 += n;
                     if hit.refused {
                         row.2 += n;
+                    } else if hit.silent {
+                        row.4 += n;
                     } else {
                         row.1 += n * hit.failing;
                         row.3 += n * hit.latency;
@@ -169,20 +175,23 @@ impl World {
         }
         let mut out = Counted::default();
         let noisy = |key: &str, n: f64| (n * (1.0 + 0.05 * noise(self.seed, "requests", key, at))).round();
-        for ((arn, id), (all, failing, refused, latency)) in rows {
+        for ((arn, id), (all, failing, refused, latency, silent)) in rows {
             let n = noisy(&format!("{arn}/{id}"), all);
             if n <= 0.0 {
                 continue;
             }
             let refusing = (n * refused / all).round();
-            let served = n - refusing;
-            let failed = if all > refused { (served * failing / (all - refused)).round() } else { 0.0 };
+            let hanging = (n * silent / all).round().min(n - refusing);
+            let served = n - refusing - hanging;
+            let answered = all - refused - silent;
+            let failed = if answered > 0.0 { (served * failing / answered).round() } else { 0.0 };
             out.requests += n;
             out.refused += refusing;
+            out.silent += hanging;
             out.failed += failed;
             out.well += served - failed;
-            if served > 0.0 {
-                let average = latency / (all - refused) * (1.0 + 0.08 * noise(self.seed, "latency", id, at));
+            if served > 0.0 && answered > 0.0 {
+                let average = latency / answered * (1.0 + 0.08 * noise(self.seed, "latency", id, at));
                 out.times.push((average, served));
             }
         }
