@@ -26,7 +26,7 @@ MADE_UP = [
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\bsha256:[0-9a-f]{64}\b"), "<digest>"),
     (re.compile(r"\b([a-z]{1,10})-(?:[0-9a-f]{17}|[0-9a-f]{8})\b"), r"<\1-…>"),
-    (re.compile(r"/[0-9a-f]{16}\b"), "/<16 hex>"),
+    (re.compile(r"/(?:[0-9a-f]{16}|\d{15})\b"), "/<16 hex>"),
     (re.compile(r"\b(A[A-Z]{3})[A-Z0-9]{12,17}\b"), r"<\1…>"),
 ]
 # Members whose values neither side is asked for: addresses, windows, secrets, and who is behind an access key.

@@ -103,6 +103,26 @@ def security(both):
     same("RevokeSecurityGroupIngress", lambda s: {**by_id(s), "IpPermissions": web})
     same("RevokeSecurityGroupEgress", lambda s: {**by_id(s), "IpPermissions": web})
     same("DeleteSecurityGroup", {"GroupId": "sg-00000000000000000"})
+    tags(both)
+
+
+def tags(both):
+    """Tags of a security group, Regions, and a template that goes again."""
+    same = lambda operation, params=None, **how: both.same("ec2", operation, params, **how)
+    on = lambda s: {"Resources": [s["security group"]]}
+    of = lambda s: {"Filters": [{"Name": "resource-id", "Values": [s["security group"]]}]}
+    same("CreateTags", lambda s: {**on(s), "Tags": [{"Key": "made-by", "Value": "oracle"}, {"Key": "tier", "Value": "web"}]})
+    same("DescribeTags", of)
+    same("DeleteTags", lambda s: {**on(s), "Tags": [{"Key": "made-by"}, {"Key": "tier", "Value": "another"}]})
+    same("DescribeTags", of)
+    same("DeleteTags", lambda s: {**on(s), "Tags": [{"Key": "tier"}]})
+    same("CreateTags", {"Resources": ["sg-00000000000000000"], "Tags": [{"Key": "x", "Value": "y"}]})
+    same("DescribeRegions", {"RegionNames": ["eu-west-1"]})
+    same("DescribeRegions", {"RegionNames": ["moon-1"]})
+    brief = {"LaunchTemplateName": f"{NAME}-brief"}
+    same("CreateLaunchTemplate", {**brief, "LaunchTemplateData": {"InstanceType": "t3.nano"}})
+    same("DeleteLaunchTemplate", brief)
+    same("DeleteLaunchTemplate", brief)
 
 
 def run(walk, endpoint, source):
