@@ -30,6 +30,8 @@ mod controls;
 mod determinism;
 #[path = "it/elb.rs"]
 mod elb;
+#[path = "it/elb_beside.rs"]
+mod elb_beside;
 #[path = "it/elb_rules.rs"]
 mod elb_rules;
 #[path = "it/elb_settings.rs"]

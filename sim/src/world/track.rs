@@ -74,6 +74,11 @@ impl Life {
         self.running <= time && self.ended.is_none_or(|end| time < end) && !stopped
     }
 
+    /// Whether it was stopped all that time.
+    pub(crate) fn stood_still(&self, from: i64, to: i64) -> bool {
+        self.stopped.iter().any(|(low, high)| *low <= from && to <= *high)
+    }
+
     /// Whether any of its time lies between.
     pub(crate) fn meets(&self, from: i64, to: i64) -> bool {
         self.running < to && self.ended.is_none_or(|end| end > from)

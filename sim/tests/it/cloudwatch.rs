@@ -65,7 +65,7 @@ pub(crate) fn cpu_metric() -> Value {
 }
 
 /// A metric of the production group's load balancer; with the target group where `targets`.
-async fn balancer_metric(w: &World, name: &str, targets: bool) -> Value {
+pub(crate) async fn balancer_metric(w: &World, name: &str, targets: bool) -> Value {
     let found = w.cw_ok("ListMetrics", json!({"Namespace": "AWS/ApplicationELB", "MetricName": "HealthyHostCount"})).await;
     let rows = found["Metrics"].as_array().cloned().unwrap_or_default();
     let own = rows.iter().find(|m| {

@@ -153,12 +153,13 @@ async fn a_target_group_belongs_to_one_balancer() {
         ]
     };
     elb(&w, "CreateListener", &params(&other)).await.refused(400, "TargetGroupAssociationLimit");
-    done(&w, "CreateListener", &params(&web)).await;
+    let second = done(&w, "CreateListener", &params(&web)).await.one("ListenerArn");
     let got = elb(&w, "DescribeTargetGroups", &[("TargetGroupArns.member.1", &targets)]).await;
     assert_eq!(got.one("LoadBalancerArns"), format!("<member>{web}</member>"));
     elb(&w, "DeleteTargetGroup", &[("TargetGroupArn", &targets)]).await.refused(400, "ResourceInUse");
     done(&w, "DeleteListener", &[("ListenerArn", &listener)]).await;
     done(&w, "DeleteLoadBalancer", &[("LoadBalancerArn", &web)]).await;
+    elb(&w, "DescribeListeners", &[("ListenerArns.member.1", &second)]).await.refused(400, "ListenerNotFound");
     let got = elb(&w, "DescribeTargetGroups", &[("TargetGroupArns.member.1", &targets)]).await;
     assert_eq!(got.one("LoadBalancerArns"), "", "its listeners went with the balancer");
     done(&w, "CreateListener", &params(&other)).await;

@@ -73,6 +73,7 @@ async fn conditions_are_checked_and_told_in_both_spellings() {
         vec![field("odd"), ("Conditions.member.1.Values.member.1", "/a")],
         vec![field("path-pattern"), ("Conditions.member.1.Values.member.1", "/a b")],
         vec![field("path-pattern"), ("Conditions.member.1.HostHeaderConfig.Values.member.1", "a.b")],
+        vec![field("path-pattern"), ("Conditions.member.1.Values.member.1", "/a"), ("Conditions.member.1.HostHeaderConfig.Values.member.1", "a.b")],
         vec![field("host-header"), ("Conditions.member.1.Values.member.1", "nodot")],
         vec![field("http-request-method"), ("Conditions.member.1.HttpRequestMethodConfig.Values.member.1", "get")],
         vec![field("source-ip"), ("Conditions.member.1.SourceIpConfig.Values.member.1", "10.0.0.1")],

@@ -136,6 +136,13 @@ async fn a_group_in_use_cannot_go() {
         w.ec2("DeleteSecurityGroup", &[("GroupId", id)]).await.refused(400, "DependencyViolation");
     }
     w.ec2("DeleteSecurityGroup", &[("GroupId", &default)]).await.refused(400, "CannotDelete");
+    let front = made(&w, "front").await;
+    let balancer = w.query("elasticloadbalancing", "DescribeLoadBalancers", &[]).await.one("LoadBalancerArn");
+    let set = |group| [("LoadBalancerArn", balancer.as_str()), ("SecurityGroups.member.1", group)];
+    w.query("elasticloadbalancing", "SetSecurityGroups", &set(front.as_str())).await;
+    w.ec2("DeleteSecurityGroup", &[("GroupId", &front)]).await.refused(400, "DependencyViolation");
+    w.query("elasticloadbalancing", "SetSecurityGroups", &set(alb.as_str())).await;
+    assert_eq!(w.ec2("DeleteSecurityGroup", &[("GroupId", &front)]).await.status, 200);
     let (one, two) = (made(&w, "one").await, made(&w, "two").await);
     let named = [("GroupId", two.as_str()), ("IpPermissions.1.IpProtocol", "-1"), ("IpPermissions.1.Groups.1.GroupId", one.as_str())];
     assert_eq!(w.ec2("AuthorizeSecurityGroupIngress", &named).await.status, 200);

@@ -67,6 +67,10 @@ async fn an_interval_that_changes_moves_the_checks() {
     assert_eq!(health(&w, &arn).await[0].1, "healthy", "two failures take more than one interval");
     w.handle.advance(320.0);
     assert_eq!(health(&w, &arn).await[0].1, "unhealthy");
+    let quick = [at, ("HealthCheckIntervalSeconds", "5"), ("HealthCheckTimeoutSeconds", "2"), ("HealthCheckPath", "/health")];
+    done(&w, "ModifyTargetGroup", &quick).await;
+    w.handle.advance(11.0);
+    assert!(health(&w, &arn).await.iter().all(|(_, state, _)| state == "healthy"), "two checks come within two new intervals");
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ impl World {
         let idle = self.idle_cpu(group);
         let first = floor(from + grain - 1, grain).max(floor(life.running, grain));
         let last = to.min(life.ended.unwrap_or(to));
-        let starts = (0..).map(|n| first + n * grain).take_while(|at| *at < last);
+        let starts = (0..).map(|n| first + n * grain).take_while(|at| *at < last).filter(|at| !life.stood_still(*at, *at + grain));
         if name.contains("Credit") {
             let Some(size) = burst(&life.kind) else {
                 return Vec::new();
