@@ -22,7 +22,8 @@ def begin(both):
     same("CreateTargetGroup", lambda s: {**settings, "VpcId": s["vpc"]}, keep={"targets": first("TargetGroups", "TargetGroupArn")})
     same(
         "CreateTargetGroup",
-        lambda s: {"Name": f"{NAME}-2", "Protocol": "HTTP", "Port": 8080, "VpcId": s["vpc"]},
+        # What the timeout is by itself is told in two ways: see target_timeout_is_six.
+        lambda s: {"Name": f"{NAME}-2", "Protocol": "HTTP", "Port": 8080, "VpcId": s["vpc"], "HealthCheckTimeoutSeconds": 5},
         keep={"other targets": first("TargetGroups", "TargetGroupArn")},
     )
     same("CreateTargetGroup", lambda s: {**settings, "VpcId": s["vpc"]})

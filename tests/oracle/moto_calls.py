@@ -62,6 +62,8 @@ def templates(both):
     }
     both.same("ec2", "CreateLaunchTemplate", make, keep={"template": lambda a: a["LaunchTemplate"]["LaunchTemplateId"]})
     both.same("ec2", "CreateLaunchTemplate", make)
+    # EC2 may not show what is new at once; moto does.
+    both.walk.sim.advance(5)
     second = {"VersionDescription": "second", "LaunchTemplateData": {"InstanceType": "t3.small", "ImageId": "ami-0abcdef1234567890"}}
     both.same("ec2", "CreateLaunchTemplateVersion", lambda s: {**by_id(s), **second})
     third = {"SourceVersion": "1", "VersionDescription": "third", "LaunchTemplateData": {"InstanceType": "t3.small"}}
@@ -92,6 +94,7 @@ def security(both):
     same = lambda operation, params=None, **how: both.same("ec2", operation, params, **how)
     same("CreateSecurityGroup", lambda s: {"GroupName": NAME, "Description": "oracle", "VpcId": s["vpc"]}, keep={"security group": lambda a: a["GroupId"]})
     same("CreateSecurityGroup", lambda s: {"GroupName": NAME, "Description": "oracle", "VpcId": s["vpc"]})
+    both.walk.sim.advance(5)
     web = [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": "web"}]}]
     by_id = lambda s: {"GroupId": s["security group"]}
     same("AuthorizeSecurityGroupIngress", lambda s: {**by_id(s), "IpPermissions": web})

@@ -35,7 +35,8 @@ def the_security_groups(walk, vpc):
         TagSpecifications=[{"ResourceType": "security-group", "Tags": [{"Key": "made-by", "Value": "oracle"}]}],
     )["GroupId"]
     one, two = make(walk.name), make(f"{walk.name}-2")
-    seen(walk, two)
+    for group in (one, two):
+        seen(walk, group)
     ranges = [{"CidrIp": "203.0.113.0/24", "Description": "the office"}, {"CidrIp": "198.51.100.0/24"}]
     wanted = [
         {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges, "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/32"}]},
