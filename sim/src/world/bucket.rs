@@ -1,6 +1,6 @@
 //! Buckets and their objects (aws-reference 11).
 //!
-//! **Invariant:** small and bounded ([`Bucket::room`]); a body is shared between copies of a world, never copied.
+//! **Invariant:** small and bounded ([`room`]); a body is shared between copies of a world, never copied.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) const OBJECT_MOST: usize = 1 << 20;
 /// Bytes of all objects of a bucket together.
 const BUCKET_MOST: usize = 8 << 20;
+/// Bytes of all buckets together.
+const STORE_MOST: usize = 32 << 20;
+/// Buckets of the account.
+pub(crate) const BUCKETS_MOST: usize = 1000;
 const OBJECTS_MOST: usize = 1000;
 
 /// A bucket.
@@ -43,13 +47,16 @@ impl Bucket {
     pub(crate) fn new(region: &str, created: i64) -> Self {
         Self { region: region.to_owned(), created, block: Some([true; 4]), objects: BTreeMap::new() }
     }
+}
 
-    /// Whether a body of this size fits under this key.
-    pub(crate) fn room(&self, key: &str, size: usize) -> bool {
-        let others = self.objects.iter().filter(|(k, _)| *k != key);
-        let (count, bytes) = others.fold((0, 0), |(count, bytes), (_, o)| (count + 1, bytes + o.body.len()));
-        size <= OBJECT_MOST && bytes + size <= BUCKET_MOST && count < OBJECTS_MOST
-    }
+/// Whether a body of this size fits under this key of a bucket.
+pub(crate) fn room(buckets: &BTreeMap<String, Bucket>, bucket: &str, key: &str, size: usize) -> bool {
+    let bytes = |b: &Bucket| b.objects.values().map(|o| o.body.len()).sum::<usize>();
+    let old = buckets.get(bucket).and_then(|b| b.objects.get(key)).map(|o| o.body.len());
+    let here = (buckets.get(bucket).map_or(0, bytes) + size).saturating_sub(old.unwrap_or(0));
+    let all = buckets.iter().filter(|(name, _)| *name != bucket).map(|(_, b)| bytes(b)).sum::<usize>() + here;
+    let count = buckets.get(bucket).map_or(0, |b| b.objects.len()) + usize::from(old.is_none());
+    size <= OBJECT_MOST && here <= BUCKET_MOST && all <= STORE_MOST && count <= OBJECTS_MOST
 }
 
 /// Bodies in an exported world.

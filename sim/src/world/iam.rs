@@ -66,6 +66,9 @@ pub(crate) struct Rule {
     pub(crate) policy: Policy,
 }
 
+/// Policies of the control at most: each is asked at every call.
+const RULES_MOST: usize = 100;
+
 /// All of IAM. The account's, whatever the Region.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Iam {
@@ -158,6 +161,9 @@ impl World {
             if !(ours("user") || self.iam.role_at(principal).is_some()) {
                 return Err(format!("principal: {principal:?} is neither *, nor a role of this account, nor a user's ARN in it"));
             }
+        }
+        if self.iam.rules.len() >= RULES_MOST {
+            return Err(format!("policies: there are {RULES_MOST} already"));
         }
         let read = crate::authorize::readable(document).map_err(|e| format!("document: {e}"))?;
         self.iam.rules.push(Rule { principal: principal.to_owned(), policy: Policy { text: document.to_string(), document: read } });

@@ -303,6 +303,19 @@ async fn simulation_says_what_a_call_would_meet() {
 }
 
 #[tokio::test]
+async fn roles_have_an_end() {
+    let w = world_with(7, |seed| {
+        let arn = |n: usize| format!("arn:aws:iam::{ACCOUNT}:role/r{n}");
+        seed.roles.extend((0..997).map(|n| fleetgate_sim::seed::RoleSeed { arn: arn(n), ..Default::default() }));
+    })
+    .await;
+    let long = trust().replace("root", &format!("role/{}", "x".repeat(2000)));
+    iam(&w, "CreateRole", &[("RoleName", "one"), ("AssumeRolePolicyDocument", &long)]).await.refused(409, "LimitExceeded");
+    assert_eq!(create(&w, "one").await.status, 200);
+    create(&w, "two").await.refused(409, "LimitExceeded");
+}
+
+#[tokio::test]
 async fn inline_policies_have_an_end() {
     let w = world().await;
     let actions: Vec<String> = (0..400).map(|n| format!("ec2:SomeLongOperation{n:04}")).collect();

@@ -13,6 +13,11 @@ use crate::{
     world::{World, iam::Role},
 };
 
+/// Characters of a trust policy, white space aside.
+const TRUST_MOST: usize = 2048;
+const TAGS_MOST: usize = 50;
+const ROLES_MOST: usize = 1000;
+
 /// What every answer says about a role.
 pub(super) fn brief(r: &Role) -> Fields {
     Fields::new()
@@ -67,8 +72,17 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     for tag in p.list("Tags") {
         tags.push((read::need(tag, "Key")?.to_owned(), tag.text("Value").unwrap_or_default().to_owned()));
     }
+    if trust.text.chars().filter(|c| !c.is_whitespace()).count() > TRUST_MOST {
+        return Err(conflict("LimitExceeded", format!("Cannot exceed quota for ACLSizePerRole: {TRUST_MOST}")));
+    }
+    if tags.len() > TAGS_MOST {
+        return Err(conflict("LimitExceeded", format!("Cannot exceed quota for TagsPerRole: {TAGS_MOST}")));
+    }
     if w.iam.roles.contains_key(&name) {
         return Err(conflict("EntityAlreadyExists", format!("Role with name {name} already exists.")));
+    }
+    if w.iam.roles.len() >= ROLES_MOST {
+        return Err(conflict("LimitExceeded", format!("Cannot exceed quota for RolesPerAccount: {ROLES_MOST}")));
     }
     let arn = format!("arn:aws:iam::{}:role{path}{name}", w.account);
     // A role that is made again under the same name is another one, with another id.

@@ -16,7 +16,11 @@ use s3s::{
 };
 
 use super::{lists, objects};
-use crate::{authorize::Judge, wire::ApiError, world::bucket::Bucket};
+use crate::{
+    authorize::Judge,
+    wire::ApiError,
+    world::bucket::{BUCKETS_MOST, Bucket},
+};
 
 /// What one pass works on.
 #[derive(Debug, Default)]
@@ -149,6 +153,8 @@ impl S3 for Front {
                 let text = "Your previous request to create the named bucket succeeded and you already own it.";
                 return Err(S3Error::with_message(S3ErrorCode::BucketAlreadyOwnedByYou, text));
             }
+        } else if state.buckets.len() >= BUCKETS_MOST {
+            return Err(s3_error!(TooManyBuckets, "You have attempted to create more buckets than allowed"));
         } else {
             let bucket = Bucket::new(&region, state.now);
             state.buckets.insert(name.clone(), bucket);

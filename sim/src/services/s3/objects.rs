@@ -15,12 +15,15 @@ use s3s::{
 };
 
 use super::front::{State, refuse};
-use crate::world::bucket::Object;
+use crate::world::bucket::{Object, room};
 
 const ALGORITHMS: &[&str] = &["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
 
 /// Headers that come back as they were put.
 const KEPT: &[&str] = &["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
+
+/// Characters of an object's metadata and kept headers.
+const DESCRIBED_MOST: usize = 2048;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -96,14 +99,11 @@ pub(super) fn put(state: &mut State, input: dto::PutObjectInput, headers: &Heade
         return Err(failed());
     }
     let checksum = checked(headers, &body)?;
-    if !bucket.room(&input.key, body.len()) {
-        return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
-    }
     let etag = hex(&Md5::checksum(&body));
     let metadata = input.metadata.unwrap_or_default().into_iter().collect();
     let object = Object { body, etag: etag.clone(), modified: now, headers: kept(headers), metadata, checksum };
     let sum = Sum::of(&object);
-    bucket.objects.insert(input.key, object);
+    store(state, &input.bucket, input.key, object)?;
     Ok(dto::PutObjectOutput {
         checksum_crc32: sum.crc32,
         checksum_crc32c: sum.crc32c,
@@ -115,6 +115,19 @@ pub(super) fn put(state: &mut State, input: dto::PutObjectInput, headers: &Heade
         server_side_encryption: Some(aes256()),
         ..Default::default()
     })
+}
+
+/// Puts an object where there is room for it.
+fn store(state: &mut State, bucket: &str, key: String, object: Object) -> S3Result<()> {
+    let described = object.metadata.iter().chain(&object.headers).map(|(k, v)| k.len() + v.len()).sum::<usize>();
+    if described > DESCRIBED_MOST {
+        return Err(s3_error!(MetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size"));
+    }
+    if !room(&state.buckets, bucket, &key, object.body.len()) {
+        return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
+    }
+    state.bucket(bucket)?.objects.insert(key, object);
+    Ok(())
 }
 
 fn aes256() -> dto::ServerSideEncryption {
@@ -312,10 +325,6 @@ pub(super) fn copy(state: &mut State, input: dto::CopyObjectInput, headers: &Hea
         object.checksum = (name.clone(), checksum(&name, &object.body));
     }
     object.modified = state.now;
-    let bucket = state.bucket(&input.bucket)?;
-    if !bucket.room(&input.key, object.body.len()) {
-        return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
-    }
     let sum = Sum::of(&object);
     let result = dto::CopyObjectResult {
         checksum_crc32: sum.crc32,
@@ -327,6 +336,6 @@ pub(super) fn copy(state: &mut State, input: dto::CopyObjectInput, headers: &Hea
         e_tag: Some(dto::ETag::Strong(object.etag.clone())),
         last_modified: Some(State::stamp(object.modified)),
     };
-    bucket.objects.insert(input.key, object);
+    store(state, &input.bucket, input.key, object)?;
     Ok(dto::CopyObjectOutput { copy_object_result: Some(result), server_side_encryption: Some(aes256()), ..Default::default() })
 }
