@@ -6,6 +6,10 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+/// The last instant, in the year 9892: the longest time that AWS takes a number for, 68 years, ends before the last date
+/// that can be written.
+pub(crate) const END: i64 = 250_000_000_000_000;
+
 /// How simulated time moves.
 #[derive(Debug, Clone, Copy)]
 pub enum ClockMode {
@@ -44,7 +48,8 @@ impl Clock {
     pub(crate) fn now(&self) -> i64 {
         match self.speed {
             None => self.base,
-            Some(speed) => self.base + (self.since.elapsed().as_secs_f64() * speed * 1000.0) as i64,
+            // A float that is too large, or none, saturates.
+            Some(speed) => self.base.saturating_add((self.since.elapsed().as_secs_f64() * speed * 1000.0) as i64).min(END),
         }
     }
 
@@ -59,7 +64,7 @@ impl Clock {
 
     /// Moves time on by milliseconds, in either mode.
     pub(crate) fn advance(&mut self, millis: i64) {
-        self.base = self.now() + millis.max(0);
+        self.base = self.now().saturating_add(millis.max(0)).min(END);
         self.since = Instant::now();
     }
 
@@ -67,7 +72,7 @@ impl Clock {
     pub(crate) fn set_speed(&mut self, speed: Option<f64>) {
         self.base = self.now();
         self.since = Instant::now();
-        self.speed = speed;
+        self.speed = speed.filter(|s| *s > 0.0);
     }
 
     /// Jumps to a later instant (a restored world).

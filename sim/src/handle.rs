@@ -6,9 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{calls::CallRecord, engine::Engine, faults::Fault, seed::ImageSeed, world::World};
+use crate::{
+    calls::CallRecord,
+    clock::END,
+    engine::Engine,
+    faults::Fault,
+    seed::ImageSeed,
+    server::{self, Exchange},
+    world::{World, load::Load},
+};
+
+/// Longest a container may take to listen, and longest after which one crashes, seconds.
+const LONGEST: i64 = 31_536_000;
 
 /// A handle on a running simulator; clones share it.
 #[derive(Clone)]
@@ -21,12 +32,24 @@ impl Handle {
         engine
     }
 
+    /// The same for whoever is about to change the world.
+    fn change(&self) -> MutexGuard<'_, Engine> {
+        let mut engine = self.lock();
+        engine.world.touched = true;
+        engine
+    }
+
+    /// One HTTP request, to AWS or to a control, as the port would take it.
+    pub fn exchange(&self, head: &hyper::http::request::Parts, body: &[u8]) -> Exchange {
+        server::exchange(self, head, body)
+    }
+
     /// Simulated now.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.lock().world.now).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// Moves time on by this many simulated seconds and lets everything due happen.
+    /// Moves time on by this many simulated seconds and lets everything due happen. Time ends in the year 9892.
     pub fn advance(&self, seconds: f64) {
         let mut engine = self.lock();
         engine.clock.advance((seconds * 1000.0) as i64);
@@ -41,21 +64,41 @@ impl Handle {
     /// Calls with a sequence number above `seq`, oldest first.
     pub fn calls_since(&self, seq: u64) -> Vec<CallRecord> {
         let engine = self.lock();
-        engine.calls.iter().filter(|c| c.seq > seq).cloned().collect()
+        engine.calls.since(seq).cloned().collect()
+    }
+
+    /// How many calls with a sequence number above `seq` are not kept any more.
+    pub fn calls_gone(&self, seq: u64) -> u64 {
+        self.lock().calls.gone(seq)
     }
 
     /// Pushes an image and returns its digest; an existing tag moves to it.
     pub fn put_image(&self, repository: &str, image: &ImageSeed) -> Result<String> {
-        let mut engine = self.lock();
+        let tag = &image.tag;
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !(1..=128).contains(&tag.len()) || !tag.starts_with(word) || !tag.chars().all(|c| word(c) || c == '.' || c == '-') {
+            return Err(anyhow!("tag: must be 1 to 128 letters, digits, underscores, dots and hyphens, and not begin with a dot or hyphen"));
+        }
+        if image.boot_seconds.is_some_and(|s| !(0..=LONGEST).contains(&s)) {
+            return Err(anyhow!("boot_seconds: must be between 0 and {LONGEST}"));
+        }
+        if let Some(seconds) = image.behaviour.strip_prefix("crash_after:")
+            && !seconds.parse().is_ok_and(|s: i64| (0..=LONGEST).contains(&s))
+        {
+            return Err(anyhow!("behaviour: the seconds of crash_after must be between 0 and {LONGEST}"));
+        }
+        let mut engine = self.change();
+        if !engine.world.repositories.contains_key(repository) {
+            return Err(anyhow!("repository: {repository:?} does not exist"));
+        }
         let now = engine.world.now;
         engine.world.push_image(repository, image, now).map_err(|e| anyhow!(e))
     }
 
     /// Adds a fault rule.
     pub fn fault(&self, fault: Fault) -> Result<()> {
-        fault.check().map_err(|e| anyhow!(e))?;
         let mut engine = self.lock();
-        engine.faults.add(fault);
+        engine.faults.add(fault).map_err(|e| anyhow!(e))?;
         engine.catch_up();
         Ok(())
     }
@@ -67,23 +110,40 @@ impl Handle {
 
     /// Ends an instance from outside the group, as a failing host would.
     pub fn kill(&self, instance: &str) -> Result<()> {
-        let mut engine = self.lock();
+        let mut engine = self.change();
         let group = known(&engine.world, instance)?;
         let text = "Server.InternalError: Internal error on launch";
         engine.world.ec2_terminate(instance, "Server.InternalError", text);
-        engine.world.poke_targets(instance);
         let now = engine.world.now;
         engine.world.wake_group(&group, now);
         engine.world.advance_to(now);
         Ok(())
     }
 
+    /// Switches the token buckets of aws-reference 2.2 on or off; capacities and refills are multiplied by `scale`.
+    pub fn buckets(&self, on: bool, scale: f64) -> Result<()> {
+        if !(0.001..=1000.0).contains(&scale) {
+            return Err(anyhow!("scale: must be between 0.001 and 1000"));
+        }
+        self.lock().world.token_buckets.set(on, (scale * 1000.0).round() as i64);
+        Ok(())
+    }
+
     /// Makes the application on an instance answer 500 from now on.
     pub fn sicken(&self, instance: &str) -> Result<()> {
-        let mut engine = self.lock();
+        self.set_sick(instance, true)
+    }
+
+    /// Ends what `sicken` began: the application answers as its image does again.
+    pub fn heal(&self, instance: &str) -> Result<()> {
+        self.set_sick(instance, false)
+    }
+
+    fn set_sick(&self, instance: &str, sick: bool) -> Result<()> {
+        let mut engine = self.change();
         known(&engine.world, instance)?;
         if let Some(i) = engine.world.instances.get_mut(instance) {
-            i.sick = true;
+            i.sick = sick;
         }
         engine.world.poke_targets(instance);
         let now = engine.world.now;
@@ -93,7 +153,7 @@ impl Handle {
 
     /// Launches still possible in a zone; 0 makes them fail with InsufficientInstanceCapacity, `None` lifts the limit.
     pub fn capacity(&self, zone: &str, instances: Option<u64>) -> Result<()> {
-        let mut engine = self.lock();
+        let mut engine = self.change();
         let world = &mut engine.world;
         if !world.subnets.iter().any(|s| s.zone == zone) {
             return Err(anyhow!("az: {zone:?} does not exist"));
@@ -105,28 +165,39 @@ impl Handle {
         Ok(())
     }
 
-    /// Stores the CPU load of a group, percent.
-    pub fn load(&self, group: &str, cpu: f64) -> Result<()> {
-        let mut engine = self.lock();
+    /// Offers a group a load from now on; a number alone is the CPU of each instance that serves now, percent.
+    pub fn load(&self, group: &str, load: impl Into<Load>) -> Result<()> {
+        let load = load.into();
+        load.check().map_err(|e| anyhow!(e))?;
+        let mut engine = self.change();
         if !engine.world.groups.contains_key(group) {
             return Err(anyhow!("asg: {group:?} does not exist"));
         }
-        if !(0.0..=100.0).contains(&cpu) {
-            return Err(anyhow!("cpu: must be between 0 and 100"));
-        }
-        engine.world.load.insert(group.to_owned(), cpu);
+        engine.world.offer(group, load);
         Ok(())
     }
 
-    /// Stores the state of a replication group: `available`, `failover` or `modifying`.
+    /// Makes a replication group lose a primary (`failover`), keeps it in `modifying`, or ends at once what it is busy
+    /// with (`available`).
     pub fn redis(&self, group: &str, state: &str) -> Result<()> {
-        let mut engine = self.lock();
-        if !matches!(state, "available" | "failover" | "modifying") {
-            return Err(anyhow!("state: {state:?} is none of available, failover, modifying"));
-        }
-        let row = engine.world.redis.get_mut(group).with_context(|| format!("group: {group:?} does not exist"))?;
-        state.clone_into(row);
-        Ok(())
+        self.change().world.force_cache(group, state).map_err(|e| anyhow!(e))
+    }
+
+    /// Puts an IAM policy on a user or role (by ARN), or on every principal: from now on its calls are judged (aws-reference 13).
+    pub fn policy(&self, principal: Option<&str>, document: &Value) -> Result<()> {
+        self.lock().world.add_rule(principal.unwrap_or("*"), document).map_err(|e| anyhow!(e))
+    }
+
+    /// The policies put by [`Handle::policy`].
+    pub fn policies(&self) -> Vec<Value> {
+        let engine = self.lock();
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        engine.world.iam.rules.iter().map(|r| json!({"principal": r.principal, "document": read(&r.policy.text)})).collect()
+    }
+
+    /// Removes them.
+    pub fn clear_policies(&self) {
+        self.lock().world.iam.rules.clear();
     }
 
     /// Ground truth, as `GET /_sim/world` answers it.
@@ -143,7 +214,10 @@ impl Handle {
     /// Replaces the whole state by an exported one; the clock goes on from its time. The call log stays.
     pub fn import(&self, state: Value) -> Result<()> {
         let world: World = serde_json::from_value(state).context("not an exported world")?;
-        let mut engine = self.lock();
+        if !(0..END).contains(&world.now) {
+            return Err(anyhow!("now: the clock ends in the year 9892"));
+        }
+        let mut engine = self.change();
         engine.clock.jump(world.now);
         engine.world = world;
         Ok(())

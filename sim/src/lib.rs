@@ -1,5 +1,6 @@
 //! `fleetgate-sim`: a simulated AWS on the wire. One port speaks the query, EC2 and JSON protocols of Auto Scaling, EC2,
-//! ELBv2, ECR and STS, and a world of groups, instances and images changes over simulated time as AWS does.
+//! ELBv2, ECR, ElastiCache, CloudWatch, IAM, STS and S3, and a world of groups, instances and images changes over simulated time as AWS
+//! does.
 //!
 //! | where | what |
 //! |---|---|
@@ -7,19 +8,25 @@
 //! | [`params`] | every timing, and every fact AWS does not document |
 //! | `world` | state, and time passing over it |
 //! | `services`, `wire` | the operations, and their spelling |
-//! | [`faults`], [`calls`] | faults on the wire, and the log of calls |
+//! | `policy`, `authorize` | IAM's judgement, and what it is asked about a call |
+//! | [`faults`], [`calls`], `past` | faults on the wire, the log of calls, and earlier states for stale answers |
 //! | [`handle`], `control` | the controls, in process and over HTTP |
+//! | `page` | the live page of the world for browsers |
 //!
 //! **Invariant:** nothing branches on a client, a user agent, a tag name or a number of a change; two worlds with the
 //! same seed and the same calls at the same simulated times are equal.
 
+mod authorize;
 pub mod calls;
 mod clock;
 mod control;
 mod engine;
 pub mod faults;
 pub mod handle;
+mod page;
 pub mod params;
+mod past;
+mod policy;
 mod rng;
 pub mod seed;
 mod server;
@@ -32,16 +39,18 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 pub use calls::CallRecord;
 pub use clock::ClockMode;
 pub use faults::{Fault, FaultKind};
 pub use handle::Handle;
-pub use params::Params;
+pub use params::{CacheParams, MetricParams, Params};
 pub use rng::Span;
-pub use seed::{Seed, StackNames};
+pub use seed::{ReplicationGroupSeed, Seed, StackNames};
+pub use server::Exchange;
+pub use world::load::Load;
 
 /// How to start a simulator.
 #[derive(Debug, Clone)]
@@ -63,15 +72,22 @@ pub struct Sim;
 impl Sim {
     /// Builds the world, binds the port and serves until [`Running::stop`] or drop.
     pub async fn start(config: SimConfig) -> Result<Running> {
-        let clock = clock::Clock::new(config.clock);
-        let world = world::World::build(config.seed, &config.world, clock.now()).context("the seed is not a world")?;
-        let handle = Handle(Arc::new(Mutex::new(engine::Engine::new(clock, world))));
-        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let listen = config.listen;
+        let handle = Self::world(config)?;
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let addr = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let mut task = JoinSet::new();
         task.spawn(server::run(listener, handle.clone(), stopped));
         Ok(Running { addr, handle, stop, task })
+    }
+
+    /// Builds the same without a port: it is asked through [`Handle::exchange`].
+    pub fn world(config: SimConfig) -> Result<Handle> {
+        let clock = clock::Clock::new(config.clock);
+        ensure!((0..clock::END).contains(&clock.now()), "the clock must start between 1970 and 9891");
+        let world = world::World::build(config.seed, &config.world, clock.now()).context("the seed is not a world")?;
+        Ok(Handle(Arc::new(Mutex::new(engine::Engine::new(clock, world)))))
     }
 }
 

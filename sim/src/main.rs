@@ -1,4 +1,4 @@
-//! The simulator alone: `fleetgate-sim --listen 127.0.0.1:4566 --speed 20 --seed 1 [--world FILE.json]`.
+//! The simulator alone: `fleetgate-sim --listen 127.0.0.1:4566 --speed 20 --seed 1 [--world FILE.json] [--buckets]`.
 //!
 //! **Invariant:** one line with the address on standard output when ready; nothing else goes there.
 
@@ -25,6 +25,9 @@ struct Args {
     /// World to start with (JSON); the target stack when absent.
     #[arg(long)]
     world: Option<PathBuf>,
+    /// Throttle requests by AWS's token buckets, their sizes multiplied by this.
+    #[arg(long, value_name = "SCALE", num_args = 0..=1, default_missing_value = "1")]
+    buckets: Option<f64>,
     /// First instant of the world (ISO 8601); now when absent.
     #[arg(long)]
     start: Option<Timestamp>,
@@ -43,6 +46,9 @@ async fn main() -> Result<()> {
     let start = args.start.unwrap_or_else(Timestamp::now);
     let clock = if args.speed > 0.0 { ClockMode::Running { start, speed: args.speed } } else { ClockMode::Manual { start } };
     let running = Sim::start(SimConfig { listen: args.listen, clock, seed: args.seed, world }).await?;
+    if let Some(scale) = args.buckets {
+        running.world().buckets(true, scale).context("--buckets")?;
+    }
     println!("http://{}", running.addr);
     tokio::signal::ctrl_c().await?;
     running.stop().await;

@@ -3,9 +3,32 @@
 //! **Invariant:** nothing that the reference marks as inferred is a constant elsewhere in the crate: it is a field here,
 //! drawn per seed between plausible values, so that a client which leans on a guess fails on some seed.
 
+mod cache;
+mod metrics;
+
 use serde::{Deserialize, Serialize};
 
 use crate::rng::{Span, hash};
+
+pub use cache::CacheParams;
+pub use metrics::MetricParams;
+
+/// A token bucket of AWS's request throttling (aws-reference 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// Tokens it holds.
+    pub capacity: i64,
+    /// Thousandths of a token that come back in a second.
+    pub refill: i64,
+}
+
+impl Bucket {
+    /// A bucket of this capacity, refilled by thousandths of a token a second.
+    pub const fn new(capacity: i64, refill: i64) -> Self {
+        Self { capacity, refill }
+    }
+}
 
 /// Timings (seconds) and undocumented choices of one world (aws-reference 14, and the rows marked inferred).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +52,19 @@ pub struct Params {
     pub health_poll: Span,
     /// EC2 `shutting-down` until `terminated`.
     pub shutdown: Span,
+    /// EC2 `stopping` until `stopped`.
+    pub stopping: Span,
+    /// A rebooted or started instance until its container listens again.
+    pub restart: Span,
+    /// How old the console's output may be, unless the latest is asked for.
+    pub console_refresh: Span,
+    /// An instance, template or security group that was just made until reads by id see it, and a template version until a
+    /// group on `$Latest` does.
+    pub ec2_visible: Span,
+    /// Load balancer `provisioning` until `active`.
+    pub balancer_provisioning: Span,
+    /// A target group made without a timeout waits 6 seconds, as the API's text says (else 5, as the guide does).
+    pub target_timeout_is_six: bool,
     /// How long a terminated instance stays in DescribeInstances.
     pub terminated_visible: i64,
     /// Refresh without progress until it fails.
@@ -60,6 +96,27 @@ pub struct Params {
     /// Instances above desired after a cancelled or failed refresh: newest configuration goes first (else the
     /// termination policy chooses).
     pub surplus_sheds_new_first: bool,
+    /// Instances that may run in the Region at a time; a launch beyond it fails. The quota of an account is its own.
+    pub instance_limit: usize,
+    /// Requests are throttled by token buckets. Off unless asked for: a clock stepped by hand refills nothing between
+    /// the calls of one instant.
+    pub token_buckets: bool,
+    /// Auto Scaling's bucket of describing calls; its sizes are not published.
+    pub autoscaling_describe: Bucket,
+    /// Auto Scaling's bucket of changing calls.
+    pub autoscaling_change: Bucket,
+    /// ElastiCache's bucket of describing calls; its sizes are not published.
+    pub elasticache_describe: Bucket,
+    /// ElastiCache's bucket of changing calls.
+    pub elasticache_change: Bucket,
+    /// Naming ids keeps an EC2 describe out of the smaller bucket of unfiltered, unpaginated calls, as a filter does.
+    pub ids_are_filters: bool,
+    /// ELBv2 says `ThrottlingException` (else `Throttling`).
+    pub elb_throttling_exception: bool,
+    /// ElastiCache.
+    pub cache: CacheParams,
+    /// CloudWatch.
+    pub metrics: MetricParams,
 }
 
 impl Params {
@@ -75,6 +132,12 @@ impl Params {
             status_checks: Span::new(120, 180),
             health_poll: Span::new(20, 60),
             shutdown: Span::new(20, 60),
+            stopping: Span::new(10, 60),
+            restart: Span::new(5, 20),
+            console_refresh: Span::new(60, 240),
+            ec2_visible: Span::new(0, 0),
+            balancer_provisioning: Span::new(60, 240),
+            target_timeout_is_six: false,
             terminated_visible: 3600,
             refresh_no_progress: 3600,
             scan: Span::new(10, 60),
@@ -90,18 +153,28 @@ impl Params {
             echo_ec2_health: false,
             leaves_group_at_shutdown: false,
             surplus_sheds_new_first: true,
+            instance_limit: 5000,
+            token_buckets: false,
+            autoscaling_describe: Bucket::new(60, 20_000),
+            autoscaling_change: Bucket::new(30, 5000),
+            elasticache_describe: Bucket::new(60, 20_000),
+            elasticache_change: Bucket::new(20, 2000),
+            ids_are_filters: true,
+            elb_throttling_exception: false,
+            cache: CacheParams::reference(),
+            metrics: MetricParams::reference(),
         }
     }
 
     /// Draws narrower spans inside the documented ones and a side for every undocumented choice.
     pub fn draw(seed: u64) -> Self {
-        let span = |label: &str, full: Span| {
-            let half = ((full.max - full.min) / 2).max(1) as u64;
-            let min = full.min + (hash(seed, label, "min") % half) as i64;
-            let max = full.max - (hash(seed, label, "max") % half) as i64;
-            Span::new(min, max.max(min))
+        let span = |label: &str, full: Span| narrow(seed, label, full);
+        let flag = |label: &str| flag(seed, label);
+        // Between half and one and a half times the reference's guess.
+        let bucket = |label: &str, around: Bucket| {
+            let part = |of: i64, key: &str| of / 2 + (hash(seed, label, key) % (of.max(1) as u64 + 1)) as i64;
+            Bucket::new(part(around.capacity, "capacity").max(1), part(around.refill, "refill").max(1))
         };
-        let flag = |label: &str| hash(seed, label, "flag") & 1 == 1;
         let r = Self::reference();
         Self {
             scale_delay: span("scale_delay", r.scale_delay),
@@ -113,6 +186,12 @@ impl Params {
             status_checks: span("status_checks", r.status_checks),
             health_poll: span("health_poll", r.health_poll),
             shutdown: span("shutdown", r.shutdown),
+            stopping: span("stopping", r.stopping),
+            restart: span("restart", r.restart),
+            console_refresh: span("console_refresh", r.console_refresh),
+            ec2_visible: Span::new(0, if flag("ec2_visible") { 1 + (hash(seed, "ec2_visible", "max") % 5) as i64 } else { 0 }),
+            balancer_provisioning: span("balancer_provisioning", r.balancer_provisioning),
+            target_timeout_is_six: flag("target_timeout_is_six"),
             scan: span("scan", r.scan),
             scheduled_lag: span("scheduled_lag", r.scheduled_lag),
             launch_retry: span("launch_retry", r.launch_retry),
@@ -126,7 +205,28 @@ impl Params {
             echo_ec2_health: flag("echo_ec2_health"),
             leaves_group_at_shutdown: flag("leaves_group_at_shutdown"),
             surplus_sheds_new_first: flag("surplus_sheds_new_first"),
+            autoscaling_describe: bucket("autoscaling_describe", r.autoscaling_describe),
+            autoscaling_change: bucket("autoscaling_change", r.autoscaling_change),
+            elasticache_describe: bucket("elasticache_describe", r.elasticache_describe),
+            elasticache_change: bucket("elasticache_change", r.elasticache_change),
+            ids_are_filters: flag("ids_are_filters"),
+            elb_throttling_exception: flag("elb_throttling_exception"),
+            cache: CacheParams::draw(seed),
+            metrics: MetricParams::draw(seed),
             ..r
         }
     }
+}
+
+/// A narrower span inside a documented one.
+fn narrow(seed: u64, label: &str, full: Span) -> Span {
+    let half = ((full.max - full.min) / 2).max(1) as u64;
+    let min = full.min + (hash(seed, label, "min") % half) as i64;
+    let max = full.max - (hash(seed, label, "max") % half) as i64;
+    Span::new(min, max.max(min))
+}
+
+/// A side of an undocumented choice.
+fn flag(seed: u64, label: &str) -> bool {
+    hash(seed, label, "flag") & 1 == 1
 }

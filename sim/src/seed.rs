@@ -8,6 +8,7 @@ mod stack;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::params::Params;
 
@@ -23,15 +24,22 @@ pub struct Subnet {
     pub zone: String,
 }
 
-/// A role that AssumeRole knows (aws-reference 11).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A role (aws-reference 11).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct RoleSeed {
-    /// `arn:aws:iam::ACCOUNT:role/NAME`.
+    /// `arn:aws:iam::ACCOUNT:role/NAME`, with a path before the name if it has one.
     pub arn: String,
     /// External id the caller must present.
-    #[serde(default)]
     pub external_id: Option<String>,
+    /// Service that may assume it, e.g. `ec2.amazonaws.com`; the account's own principals when absent.
+    pub service: Option<String>,
+    /// IAM policy documents that judge its sessions (aws-reference 13). When absent they may do everything.
+    pub policies: Option<Vec<Value>>,
+    /// Names of AWS-managed policies attached to it.
+    pub attached: Vec<String>,
+    /// Instance profile that holds it.
+    pub instance_profile: Option<String>,
 }
 
 /// An image to push.
@@ -40,7 +48,7 @@ pub struct RoleSeed {
 pub struct ImageSeed {
     /// Tag it gets.
     pub tag: String,
-    /// `ok|unhealthy|slow_boot|crash_after:S|flaky:P` (design section 6).
+    /// `ok|unhealthy|slow_boot|hang|crash_after:S|flaky:P` (design section 6).
     pub behaviour: String,
     /// EC2 running until the application listens, seconds.
     pub boot_seconds: Option<i64>,
@@ -130,6 +138,46 @@ impl Default for TargetGroupSeed {
     }
 }
 
+/// What a security group allows. Exactly one of `cidr` and `group` names the other side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PermissionSeed {
+    /// `tcp`, `udp`, or `-1` for everything, which has no ports.
+    pub protocol: String,
+    /// First port.
+    pub from: i64,
+    /// Last port.
+    pub to: i64,
+    /// IPv4 block.
+    pub cidr: Option<String>,
+    /// Name of a group of this seed.
+    pub group: Option<String>,
+}
+
+impl Default for PermissionSeed {
+    fn default() -> Self {
+        Self { protocol: "tcp".into(), from: 0, to: 65_535, cidr: None, group: None }
+    }
+}
+
+/// A security group (aws-reference 7.4, 12).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecurityGroupSeed {
+    /// Name, unique in the seed.
+    pub name: String,
+    /// `sg-…`; drawn when absent.
+    pub id: Option<String>,
+    /// Load balancer it stands in front of, instead of an id.
+    pub load_balancer: Option<String>,
+    /// Description.
+    pub description: String,
+    /// What may come in.
+    pub ingress: Vec<PermissionSeed>,
+    /// What may go out.
+    pub egress: Vec<PermissionSeed>,
+}
+
 /// A lifecycle hook (aws-reference 3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,6 +254,8 @@ pub struct GroupSeed {
     pub protect_new: bool,
     /// Group tags, propagated to instances.
     pub tags: BTreeMap<String, String>,
+    /// Group metrics whose collection is enabled, such as `GroupDesiredCapacity` (aws-reference 9).
+    pub enabled_metrics: Vec<String>,
 }
 
 impl Default for GroupSeed {
@@ -231,6 +281,47 @@ impl Default for GroupSeed {
             scheduled: Vec::new(),
             protect_new: false,
             tags: BTreeMap::new(),
+            enabled_metrics: Vec::new(),
+        }
+    }
+}
+
+/// An ElastiCache replication group; the defaults are those of aws-reference 12.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReplicationGroupSeed {
+    /// Name.
+    pub name: String,
+    /// Redis version, `7.0`.
+    pub engine_version: String,
+    /// Node type.
+    pub node_type: String,
+    /// Port.
+    pub port: i64,
+    /// Number of shards, with cluster mode enabled; disabled when absent.
+    pub shards: Option<u32>,
+    /// Replicas of each shard.
+    pub replicas: u32,
+    /// Automatic failover; needs a replica.
+    pub auto_failover: bool,
+    /// Nodes in several zones; needs automatic failover.
+    pub multi_az: bool,
+    /// Connections are encrypted.
+    pub tls: bool,
+}
+
+impl Default for ReplicationGroupSeed {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            engine_version: "7.0".into(),
+            node_type: "cache.t3.micro".into(),
+            port: 6379,
+            shards: None,
+            replicas: 1,
+            auto_failover: true,
+            multi_az: true,
+            tls: true,
         }
     }
 }
@@ -247,7 +338,7 @@ pub struct Seed {
     pub vpc: String,
     /// Subnets the groups use.
     pub subnets: Vec<Subnet>,
-    /// Roles for AssumeRole.
+    /// Roles.
     pub roles: Vec<RoleSeed>,
     /// Repositories.
     pub repositories: Vec<RepositorySeed>,
@@ -255,12 +346,18 @@ pub struct Seed {
     pub templates: Vec<TemplateSeed>,
     /// Target groups.
     pub target_groups: Vec<TargetGroupSeed>,
+    /// Security groups; one that a template or a load balancer names is there without being listed.
+    pub security_groups: Vec<SecurityGroupSeed>,
     /// Auto Scaling groups.
     pub groups: Vec<GroupSeed>,
-    /// ElastiCache replication group names.
+    /// Names of ElastiCache replication groups as in aws-reference 12.
     pub redis: Vec<String>,
+    /// Further replication groups, in full.
+    pub replication_groups: Vec<ReplicationGroupSeed>,
     /// Bucket names.
     pub buckets: Vec<String>,
+    /// Requests are throttled by token buckets, also where the parameters do not say so.
+    pub token_buckets: bool,
     /// Parameters instead of those drawn from the seed number.
     pub params: Option<Params>,
 }

@@ -6,7 +6,14 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Request, Response, body::Bytes, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::Bytes,
+    header::{HeaderName, HeaderValue},
+    http::request::Parts,
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -14,6 +21,8 @@ use crate::{
     control,
     engine::{Incoming, Outcome},
     handle::Handle,
+    page,
+    wire::Reply,
 };
 
 const BODY_LIMIT: usize = 8 << 20;
@@ -57,41 +66,98 @@ pub(crate) async fn run(listener: TcpListener, handle: Handle, mut stop: watch::
     }
 }
 
+/// What becomes of one exchange.
+#[derive(Debug)]
+pub enum Exchange {
+    /// An answer.
+    Answer(Response<Vec<u8>>),
+    /// An answer, sent only after this time.
+    Late(Response<Vec<u8>>, Duration),
+    /// No answer, connection left open.
+    Hang,
+    /// No answer, connection closed.
+    Cut,
+}
+
 async fn respond(handle: Handle, request: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        return Ok(plain(413, "application/json", r#"{"error":"body: too large"}"#.into()));
+        return Ok(too_large().map(Full::from));
     };
-    let body = body.to_bytes();
-    if let Some(path) = control_path(head.uri.path()) {
-        let query = head.uri.query().unwrap_or_default();
-        let (status, value) = control::answer(&handle, head.method.as_str(), path, query, &body);
-        return Ok(plain(status, "application/json", value.to_string()));
-    }
-    let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
-    let incoming = Incoming { authorization: header("authorization"), target: header("x-amz-target"), body: &body };
-    let outcome = handle.lock().serve(&incoming);
-    match outcome {
-        Outcome::Reply(reply, request_id) => {
-            let mut response = plain(reply.status, reply.content_type, reply.body);
-            let headers = response.headers_mut();
-            if let Ok(value) = hyper::header::HeaderValue::from_str(&request_id) {
-                headers.insert("x-amzn-requestid", value.clone());
-                headers.insert("x-amz-request-id", value);
-            }
-            if let (Some(code), true) = (&reply.error, reply.content_type.contains("json"))
-                && let Ok(value) = hyper::header::HeaderValue::from_str(code)
-            {
-                headers.insert("x-amzn-errortype", value);
-            }
-            Ok(response)
+    match exchange(&handle, &head, &body.to_bytes()) {
+        Exchange::Answer(response) => Ok(response.map(Full::from)),
+        Exchange::Late(response, delay) => {
+            tokio::time::sleep(delay).await;
+            Ok(response.map(Full::from))
         }
-        Outcome::Drop => Err(Cut),
-        Outcome::Hang => {
+        Exchange::Cut => Err(Cut),
+        Exchange::Hang => {
             tokio::time::sleep(HANG).await;
             Err(Cut)
         }
     }
+}
+
+fn too_large() -> Response<Vec<u8>> {
+    plain(413, "application/json", br#"{"error":"body: too large"}"#.to_vec())
+}
+
+/// One request, control or AWS, without its connection.
+pub(crate) fn exchange(handle: &Handle, head: &Parts, body: &[u8]) -> Exchange {
+    if body.len() > BODY_LIMIT {
+        return Exchange::Answer(too_large());
+    }
+    if let Some(path) = control_path(head.uri.path()) {
+        if let Some(page) = page::answer(&head.method, path, &head.headers) {
+            return Exchange::Answer(page);
+        }
+        if page::foreign(&head.method, &head.headers) {
+            let error = r#"{"error":"origin: a page of another origin may not use the controls"}"#;
+            return Exchange::Answer(plain(403, "application/json", error.into()));
+        }
+        let query = head.uri.query().unwrap_or_default();
+        let (status, value) = control::answer(handle, head.method.as_str(), path, query, body);
+        return Exchange::Answer(plain(status, "application/json", value.to_string().into_bytes()));
+    }
+    let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
+    let incoming = Incoming {
+        method: &head.method,
+        uri: &head.uri,
+        headers: &head.headers,
+        authorization: header("authorization"),
+        target: header("x-amz-target"),
+        protocol: header("smithy-protocol"),
+        encoding: header("content-encoding"),
+        body,
+    };
+    let outcome = handle.lock().serve(&incoming);
+    match outcome {
+        Outcome::Reply(reply, request_id) => Exchange::Answer(named(reply, &request_id)),
+        Outcome::Late(reply, request_id, delay) => Exchange::Late(named(reply, &request_id), delay),
+        Outcome::Page(reply) => Exchange::Answer(plain(reply.status, reply.content_type, reply.body)),
+        Outcome::Drop => Exchange::Cut,
+        Outcome::Hang => Exchange::Hang,
+    }
+}
+
+/// AWS's answer with its headers.
+fn named(reply: Reply, request_id: &str) -> Response<Vec<u8>> {
+    let code = reply.error.filter(|_| reply.content_type.contains("json"));
+    let mut response = plain(reply.status, reply.content_type, reply.body);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert("x-amzn-requestid", value.clone());
+        headers.insert("x-amz-request-id", value);
+    }
+    for (name, value) in &reply.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    if let Some(value) = code.and_then(|code| HeaderValue::from_str(&code).ok()) {
+        headers.insert("x-amzn-errortype", value);
+    }
+    response
 }
 
 /// What follows `/_sim/` where a path is a control's.
@@ -102,9 +168,9 @@ fn control_path(path: &str) -> Option<&str> {
     }
 }
 
-fn plain(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn plain(status: u16, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+    let mut response = Response::new(body);
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(content_type));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     response
 }

@@ -1,13 +1,18 @@
-//! The wire: request trees, answer trees, the three envelopes and the errors of aws-reference section 1.
+//! The wire: request trees, answer trees, the envelopes and the errors of aws-reference section 1.
 //!
-//! **Invariant:** services see [`node::Node`] or JSON and answer [`xml::Fields`] or JSON; only this module and its
+//! **Invariant:** services see [`node::Node`] or JSON and answer [`xml::Fields`], JSON or [`answer::Members`]; only this module and its
 //! children know how an answer is spelled on the wire. A member that is absent is never written.
 
+pub(crate) mod answer;
+pub(crate) mod cbor;
 pub(crate) mod ec2query;
 pub(crate) mod json;
+pub(crate) mod kind;
 pub(crate) mod node;
 pub(crate) mod page;
 pub(crate) mod query;
+pub(crate) mod rest;
+pub(crate) mod strange;
 pub(crate) mod xml;
 
 /// A refusal in AWS's own words.
@@ -18,11 +23,18 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// HTTP status.
     pub(crate) status: u16,
+    /// Further headers of the answer.
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), status }
+        Self { code: code.to_owned(), message: message.into(), status, headers: Vec::new() }
+    }
+
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// HTTP 400 with this code.
@@ -41,7 +53,16 @@ impl ApiError {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
+    /// Further headers.
+    pub(crate) headers: Vec<(String, String)>,
     /// Error code, for the header of JSON answers and the call log.
     pub(crate) error: Option<String>,
+}
+
+impl Reply {
+    /// An answer without an error and without further headers.
+    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type, body: body.into(), headers: Vec::new(), error: None }
+    }
 }

@@ -349,8 +349,12 @@ pub(crate) const HOST: &str = "127.0.0.1:8080";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:8080";
 
 pub(crate) fn aws_config(sim: &fleetgate_sim::Running) -> AwsConfig {
+    aws_config_at(format!("http://{}", sim.addr))
+}
+
+pub(crate) fn aws_config_at(endpoint: String) -> AwsConfig {
     AwsConfig {
-        endpoint: Some(format!("http://{}", sim.addr)),
+        endpoint: Some(endpoint),
         static_credentials: Some(("AKIATEST".into(), "test".into())),
         attempt_timeout: Duration::from_millis(1500),
         operation_timeout: Duration::from_secs(4),

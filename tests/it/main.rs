@@ -13,5 +13,6 @@ mod groups;
 mod harness;
 mod hostile;
 mod images;
+mod moto;
 mod story;
 mod templates;

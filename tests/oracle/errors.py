@@ -1,9 +1,12 @@
 """AWS's own refusals: code, HTTP status and the exception class boto3 makes of the code."""
 
 import base64
-from concurrent.futures import ThreadPoolExecutor
+import importlib.util
+import json
+import pathlib
 
 from harness import REGION, Refused
+from scenario import WALKS
 
 NO_GROUP = "no-such-group"
 NO_TEMPLATE = "lt-00000000000000000"
@@ -133,47 +136,48 @@ def table(walk):
     ]
 
 
-# Wire code -> class of the exception, where the shape's name is another (the model's `error.code`).
-CLASSES = {
-    "ActiveInstanceRefreshNotFound": "ActiveInstanceRefreshNotFoundFault",
-    "AlreadyExists": "AlreadyExistsFault",
-    "ImageNotFoundException": "ImageNotFoundException",
-    "InstanceRefreshInProgress": "InstanceRefreshInProgressFault",
-    "IrreversibleInstanceRefresh": "IrreversibleInstanceRefreshFault",
-    "InvalidParameterException": "InvalidParameterException",
-    "ListenerNotFound": "ListenerNotFoundException",
-    "LoadBalancerNotFound": "LoadBalancerNotFoundException",
-    "RepositoryNotFoundException": "RepositoryNotFoundException",
-    "RuleNotFound": "RuleNotFoundException",
-    "TargetGroupNotFound": "TargetGroupNotFoundException",
-}
-# InvalidNextToken belongs to the shape `InvalidNextToken`; the rest has no shape and becomes a plain ClientError.
-CLASSES["InvalidNextToken"] = "InvalidNextToken"
-
 # What a throttled and a forbidden caller meets.
 THROTTLED = {
     "autoscaling": ("Throttling", 400),
+    "cloudwatch": ("Throttling", 400),
     "ec2": ("RequestLimitExceeded", 503),
-    "elbv2": ("Throttling", 400),
     "ecr": ("ThrottlingException", 400),
+    "elasticache": ("Throttling", 400),
+    "elbv2": ("Throttling", 400),
+    "iam": ("Throttling", 400),
+    "s3": ("SlowDown", 503),
     "sts": ("Throttling", 400),
 }
 DENIED = {
     "autoscaling": ("AccessDenied", 403),
+    "cloudwatch": ("AccessDenied", 403),
     "ec2": ("UnauthorizedOperation", 403),
-    "elbv2": ("AccessDenied", 403),
     "ecr": ("AccessDeniedException", 400),
+    "elasticache": ("AccessDenied", 403),
+    "elbv2": ("AccessDenied", 403),
+    "iam": ("AccessDenied", 403),
+    "s3": ("AccessDenied", 403),
     "sts": ("AccessDenied", 403),
 }
 SIMPLE_READ = {
     "autoscaling": "DescribeAutoScalingGroups",
+    "cloudwatch": "DescribeAlarms",
     "ec2": "DescribeInstances",
-    "elbv2": "DescribeTargetGroups",
     "ecr": "DescribeRepositories",
+    "elasticache": "DescribeReplicationGroups",
+    "elbv2": "DescribeTargetGroups",
+    "iam": "ListRoles",
+    "s3": "ListBuckets",
     "sts": "GetCallerIdentity",
 }
-SIGNING_NAME = {"elbv2": "elasticloadbalancing"}
-UNKNOWN_OPERATION = {"ecr": ("UnknownOperationException", 400)}
+SIGNING_NAME = {"elbv2": "elasticloadbalancing", "cloudwatch": "monitoring"}
+UNKNOWN_OPERATION = {"ecr": ("UnknownOperationException", 400), "cloudwatch": ("UnknownOperationException", 404)}
+
+
+def kind(walk, service, code):
+    """The class of the exception: that of the error of the model with this wire code, else the plain one."""
+    shape = walk.boto.clients[service].meta.service_model.shape_for_error_code(code)
+    return shape.name if shape is not None else "ClientError"
 
 
 def refused(caller, service, operation, params):
@@ -189,40 +193,53 @@ def expect(walk, rows):
     first = {}
     for row in rows:
         first.setdefault((row[0], row[3]), row)
-    with ThreadPoolExecutor(4) as pool:
-        by_cli = {id(row): pool.submit(refused, walk.cli, *row[:3]) for row in first.values()}
-        for row in rows:
-            service, operation, params, code, status, words = row
-            said = f"{service}.{operation} {str(params)[:120]}"
-            refusal, answer = refused(walk.boto, service, operation, params)
-            if checks.that(refusal, f"{said}: refused with {code}", f"answered {str(answer)[:300]}"):
-                wanted = (code, status, CLASSES.get(code, "ClientError"))
-                checks.equal((refusal.code, refusal.status, refusal.kind), wanted, f"{said}: refused as AWS does")
-                checks.that(words in refusal.message, f"{said}: AWS's words", refusal.message)
-            if id(row) not in by_cli:
-                continue
-            refusal, answer = by_cli[id(row)].result()
-            if checks.that(refusal, f"cli {said}: refused with {code}", f"answered {str(answer)[:300]}"):
-                checks.equal(refusal.code, code, f"cli {said}: refused as AWS does")
+    for row in rows:
+        service, operation, params, code, status, words = row
+        said = f"{service}.{operation} {str(params)[:120]}"
+        refusal, answer = refused(walk.boto, service, operation, params)
+        if checks.that(refusal, f"{said}: refused with {code}", f"answered {str(answer)[:300]}"):
+            wanted = (code, status, kind(walk, service, code))
+            checks.equal((refusal.code, refusal.status, refusal.kind), wanted, f"{said}: refused as AWS does")
+            checks.that(words in refusal.message, f"{said}: AWS's words", refusal.message)
+        if first[(service, code)] is not row:
+            continue
+        refusal, answer = refused(walk.cli, service, operation, params)
+        if checks.that(refusal, f"cli {said}: refused with {code}", f"answered {str(answer)[:300]}"):
+            checks.equal(refusal.code, code, f"cli {said}: refused as AWS does")
+
+
+def known_to_the_cli(service, version):
+    """Operations of the botocore that awscli brings along, which is older than boto3's."""
+    [awscli] = importlib.util.find_spec("awscli").submodule_search_locations
+    model = pathlib.Path(awscli) / "botocore" / "data" / service / version / "service-2.json"
+    return json.loads(model.read_text())["operations"].keys()
 
 
 def unknown_operations(walk, implemented):
-    """For each service the first operation of the model that needs no parameter and is not simulated."""
+    """For each service the first read of both models that needs no parameter and is not simulated."""
     rows = []
     for service, known in implemented.items():
+        if service == "s3":
+            # A method and path that mean nothing there: no client sends them.
+            continue
         model = walk.boto.clients[service].meta.service_model
-        for operation in model.operation_names:
+        names = known_to_the_cli(service, model.api_version) & set(model.operation_names)
+
+        def fits(operation):
             shape = model.operation_model(operation).input_shape
             simple = shape is None or not shape.required_members
-            if operation not in known and simple and not model.operation_model(operation).deprecated:
-                code, status = UNKNOWN_OPERATION.get(service, ("InvalidAction", 400))
-                rows.append((service, operation, {}, code, status, ""))
-                break
+            return operation not in known and simple and not model.operation_model(operation).deprecated
+
+        left = sorted(filter(fits, names), key=lambda name: (not name.startswith(("Describe", "Get", "List")), name))
+        if left:
+            code, status = UNKNOWN_OPERATION.get(service, ("InvalidAction", 400))
+            rows.append((service, left[0], {}, code, status, ""))
     return rows
 
 
-def faults(walk, kind, answers):
+def faults(walk, kind, answers, implemented):
     """An injected fault is in the service's own words."""
+    answers = {s: answer for s, answer in answers.items() if SIMPLE_READ[s] in implemented.get(s, ())}
     for service in answers:
         walk.sim.control(
             "faults",
@@ -240,9 +257,12 @@ def run(walk, implemented):
     ):
         checks.equal(answer, [], "describing what is not there is an empty list")
     expect(walk, table(walk))
+    for other in WALKS:
+        if hasattr(other, "refusals"):
+            expect(walk, other.refusals(walk))
     expect(walk, unknown_operations(walk, implemented))
-    faults(walk, "throttle", THROTTLED)
-    faults(walk, "denied", DENIED)
+    faults(walk, "throttle", THROTTLED, implemented)
+    faults(walk, "denied", DENIED, implemented)
     # One active refresh blocks a second, and a change of the template under it.
     group = {"AutoScalingGroupName": walk.name}
     version = {"LaunchTemplate": {"LaunchTemplateId": walk.template, "Version": "2"}}

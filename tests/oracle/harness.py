@@ -1,26 +1,28 @@
-"""Counting checks, and two callers of the same simulator: boto3 in this process, the AWS CLI as a process of its own.
+"""Counting checks, and two callers of the same simulator: boto3 in this process, the AWS CLI beside it.
 
 Both answer with plain data in one form, so that their answers can be compared: no ResponseMetadata, times in UTC.
 """
 
+import base64
 import datetime
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import urllib.request
 
 import boto3
 import botocore.config
 import botocore.exceptions
-import botocore.session
+import botocore.response
 import botocore.utils
 
 import wire
 
 REGION = "ap-south-1"
-SERVICES = ("autoscaling", "ec2", "elbv2", "ecr", "sts")
+SERVICES = ("autoscaling", "cloudwatch", "ec2", "ecr", "elasticache", "elbv2", "iam", "s3", "sts")
 
 # The whole environment of both callers: nothing of the host's profile, proxies or instance role can leak in.
 ENVIRONMENT = {
@@ -124,7 +126,23 @@ def plain(value):
         return [plain(v) for v in value]
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.timezone.utc).isoformat()
+    if isinstance(value, botocore.response.StreamingBody):
+        value = value.read()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value
+
+
+def client(session, service, endpoint):
+    """A client that asks once, and nobody but this endpoint."""
+    config = botocore.config.Config(
+        retries={"total_max_attempts": 1},
+        proxies={},
+        connect_timeout=5,
+        read_timeout=30,
+        s3={"addressing_style": "path"},
+    )
+    return session.client(service, endpoint_url=endpoint, config=config)
 
 
 class Boto:
@@ -136,22 +154,36 @@ class Boto:
         self._checks, self._answers = checks, answers
         os.environ.clear()
         os.environ.update(ENVIRONMENT)
-        config = botocore.config.Config(
-            retries={"total_max_attempts": 1}, proxies={}, connect_timeout=5, read_timeout=30
-        )
         session = boto3.session.Session(region_name=REGION)
-        self.clients = {s: session.client(s, endpoint_url=endpoint, config=config) for s in SERVICES}
-        for service, client in self.clients.items():
-            client.meta.events.register("before-parse", self._look_at_the_wire)
+        self.clients = {s: client(session, s, endpoint) for s in SERVICES}
+        # CloudWatch speaks three protocols and boto3 takes JSON of its own accord.
+        self.dialects = {"cloudwatch": {}}
+        for service, spoken in self.dialects.items():
+            for protocol in self.clients[service].meta.service_model.metadata["protocols"]:
+                if protocol != self.clients[service].meta.service_model.resolved_protocol:
+                    other = boto3.session.Session(region_name=REGION)
+                    model = other._session.get_component("data_loader").load_service_model(service, "service-2")
+                    model["metadata"]["protocols"] = [protocol]
+                    spoken[protocol] = client(other, service, endpoint)
+        for one in (*self.clients.values(), *(c for spoken in self.dialects.values() for c in spoken.values())):
+            one.meta.events.register("before-parse", self._look_at_the_wire)
         self.called = set()
 
     def _look_at_the_wire(self, operation_model, response_dict, **_):
-        name = f"{operation_model.service_model.service_name}.{operation_model.name}"
+        model = operation_model.service_model
+        by = f" ({model.resolved_protocol})" if model.service_name in self.dialects else ""
+        name = f"{model.service_name}.{operation_model.name}{by}"
         problems = wire.problems(operation_model, response_dict)
         self._checks.once(not problems, f"{name}: the bytes fit the model", "; ".join(problems[:8]))
 
     def call(self, service, operation, **params):
-        client = self.clients[service]
+        answer = self.answer(self.clients[service], service, operation, params)
+        self.called.add((service, operation))
+        self._answers.setdefault((service, operation), []).append(answer)
+        return answer
+
+    def answer(self, client, service, operation, params):
+        """What this client of the service is answered."""
         method = getattr(client, botocore.xform_name(operation))
         try:
             answer = method(**params)
@@ -167,47 +199,104 @@ class Boto:
         self._checks.once(
             answer["ResponseMetadata"].get("RequestId"), f"{service}.{operation}: an answer carries a request id"
         )
-        answer = plain(answer)
-        self.called.add((service, operation))
-        self._answers.setdefault((service, operation), []).append(answer)
-        return answer
+        return plain(answer)
 
     def pages(self, service, operation, size, **params):
         """All pages of this size (None: the service's own), put together by boto3."""
         paginator = self.clients[service].get_paginator(botocore.xform_name(operation))
         return plain(paginator.paginate(PaginationConfig={"PageSize": size}, **params).build_full_result())
 
+    def model(self, service, operation):
+        return self.clients[service].meta.service_model.operation_model(operation)
+
     def output_shape(self, service, operation):
-        return self.clients[service].meta.service_model.operation_model(operation).output_shape
+        return self.model(service, operation).output_shape
+
+
+def written(value):
+    """A parameter that JSON has no form for, as the CLI takes it."""
+    return value.isoformat() if isinstance(value, datetime.datetime) else value.decode()
 
 
 class Cli:
-    """The AWS CLI of this virtual environment, fed by --cli-input-json so that both callers send the same parameters."""
+    """The AWS CLI of this virtual environment, fed by --cli-input-json so that both callers send the same parameters.
+
+    One process of it answers all calls (aws_cli.py); a service's first answer and the first refusal are asked for again by
+    `aws` itself, which must print the very same.
+    """
 
     who = "cli"
 
     def __init__(self, endpoint, checks, models):
         self._endpoint, self._checks, self._models = endpoint, checks, models
-        self._program = str(pathlib.Path(sys.executable).parent / "aws")
+        here = pathlib.Path(__file__).resolve().parent
+        # It ends with its standard input, so with this process.
+        self._kept = subprocess.Popen(
+            [sys.executable, str(here / "aws_cli.py")],
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self._compared = set()
         self.called = set()
 
-    def _run(self, service, operation, params, extra):
-        command = [self._program, service, botocore.xform_name(operation, "-"), "--endpoint-url", self._endpoint]
-        command += ["--region", REGION, "--output", "json", "--cli-input-json", json.dumps(params), *extra]
+    def _by_the_kept(self, arguments):
+        self._kept.stdin.write(json.dumps(arguments) + "\n")
+        self._kept.stdin.flush()
+        return tuple(json.loads(self._kept.stdout.readline()))
+
+    def _by_a_process(self, arguments):
+        program = str(pathlib.Path(sys.executable).parent / "aws")
         done = subprocess.run(
-            command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+            [program, *arguments], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
         )
-        if done.returncode != 0:
-            text = done.stderr.strip()
+        return done.returncode, done.stdout, done.stderr
+
+    def _run(self, service, operation, params, extra):
+        # `aws s3` copies files; the operations of S3 are `aws s3api`.
+        arguments = ["s3api" if service == "s3" else service, botocore.xform_name(operation, "-")]
+        arguments += ["--endpoint-url", self._endpoint, "--region", REGION, "--output", "json"]
+        if params is not None:
+            arguments += ["--cli-input-json", json.dumps(params, default=written)]
+        arguments += extra
+        status, printed, complained = self._by_the_kept(arguments)
+        kind = "a refusal" if status else service
+        if kind not in self._compared and operation.startswith(("Describe", "Get", "List")):
+            self._compared.add(kind)
+            self._checks.equal(
+                (status, printed, complained),
+                self._by_a_process(arguments),
+                f"cli {service}.{operation}: the kept process prints what `aws` prints",
+            )
+        if status != 0:
+            text = complained.strip()
             # `An error occurred (Code) when calling the Op operation: message`
             code = text.split("(", 1)[1].split(")", 1)[0] if text.startswith("An error occurred (") else ""
-            raise Refused(code, None, text, f"exit {done.returncode}")
-        return json.loads(done.stdout) if done.stdout.strip() else {}
+            raise Refused(code, None, text, f"exit {status}")
+        return json.loads(printed) if printed.strip() else {}
 
     def call(self, service, operation, **params):
-        answer = self._run(service, operation, params, ["--no-paginate"])
+        model = self._models.model(service, operation)
+        if model.has_streaming_input or model.has_streaming_output:
+            answer = self._stream(model, service, operation, params)
+        else:
+            answer = self._run(service, operation, params, ["--no-paginate"])
         self.called.add((service, operation))
-        return self._timed(answer, self._models.output_shape(service, operation))
+        return self._timed(answer, model.output_shape)
+
+    def _stream(self, model, service, operation, params):
+        """The CLI takes and gives a stream as a file, and has no --cli-input-json where it gives one."""
+        with tempfile.NamedTemporaryFile() as file:
+            if model.has_streaming_output:
+                single = [word for k, v in params.items() for word in (f"--{botocore.xform_name(k, '-')}", str(v))]
+                answer = self._run(service, operation, None, [*single, file.name])
+                return answer | {model.output_shape.serialization["payload"]: plain(file.read())}
+            member = model.input_shape.serialization["payload"]
+            file.write(params.pop(member, b""))
+            file.flush()
+            return self._run(service, operation, params, [f"--{botocore.xform_name(member, '-')}", file.name])
 
     def pages(self, service, operation, size, **params):
         answer = self._run(service, operation, params, ["--page-size", str(size)])

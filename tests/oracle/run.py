@@ -1,35 +1,50 @@
-"""The simulator held against AWS's own clients: `run.py ENDPOINT`.
+"""The simulator held against AWS's own clients, and against moto: `run.py ENDPOINT [MOTO]`.
 
-boto3 and the AWS CLI call every operation, botocore's model and examples say what an answer looks like. The last line is
+Without the address of a moto one is started. boto3 and the AWS CLI call every operation, botocore's model and examples say what an answer looks like. The last line is
 `N passed, N failed`; the exit status is 1 when something failed. The clock of the simulator is stopped and stepped here.
 """
 
+import contextlib
 import pathlib
 import re
 import sys
 import traceback
 import urllib.parse
 
+import against_moto
 import choices
 import errors
 import members
+import moto_calls
 import story
+import waiters
 import wire
 from harness import Boto, Checks, Cli, Sim
 from scenario import OPERATIONS, Walk
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2] / "sim" / "src" / "services"
 
+# A service's module in the source, where the SDK's name is another.
+SDK_NAMES = {"monitoring": "cloudwatch"}
 
-def in_the_source():
-    """Operations by service: the match arms of each `call`, `"DescribeInstances" => …` or `"A" | "B" => …`."""
+
+def in_the_source(boto):
+    """Operations by service: what the arms of matches, `"DescribeInstances" => …` or `"A" | "B" => …`, have in common with
+    the service's model, in all files of its module; S3's are known by method and path, so there any text counts."""
     found = {}
     for path in sorted(SOURCES.rglob("*.rs")):
-        _, has_call, rest = path.read_text().partition("\npub(crate) fn call(")
-        if has_call:
-            body = rest.split("\n}\n", 1)[0]
-            arms = re.findall(r'^\s*((?:"[A-Z]\w+"\s*\|?\s*)+)=>', body, re.MULTILINE)
-            found[path.stem] = {name for arm in arms for name in re.findall(r'"(\w+)"', arm)}
+        module = path.relative_to(SOURCES).parts[0].removesuffix(".rs")
+        service = SDK_NAMES.get(module, module)
+        if service not in boto.clients:
+            continue
+        text = path.read_text()
+        if service == "s3":
+            names = re.findall(r'"([A-Z]\w+)"', text)
+        else:
+            arms = re.findall(r'^\s*((?:"[A-Z]\w+"\s*\|?\s*)+)(?:if [^\n]*?)?=>', text, re.MULTILINE)
+            names = [name for arm in arms for name in re.findall(r'"(\w+)"', arm)]
+        known = boto.clients[service].meta.service_model.operation_names
+        found.setdefault(service, set()).update(set(names) & set(known))
     return found
 
 
@@ -66,6 +81,26 @@ def wire_sees(checks, boto):
     ]:
         found = wire.problems(model, {"status_code": 200, "body": body})
         checks.equal(len(found), wanted, f"the look at JSON sees {what}: {found}")
+    model = boto.dialects["cloudwatch"]["smithy-rpc-v2-cbor"].meta.service_model.operation_model("ListMetrics")
+    metric = lambda name: b"\xa1\x67Metrics\x81\xa1" + bytes([0x60 + len(name)]) + name + b"\x61n"
+    for body, wanted, what in [
+        (metric(b"MetricName"), 0, "a right answer"),
+        (metric(b"Metricname"), 1, "a misspelled member"),
+        (b"\xa1\x67Metrics\x61n", 1, "a text that is a list"),
+    ]:
+        found = wire.problems(model, {"status_code": 200, "body": body})
+        checks.equal(len(found), wanted, f"the look at CBOR sees {what}: {found}")
+    block = "<BlockPublicAcls>true</BlockPublicAcls>"
+    for operation, body, wanted, what in [
+        ("GetPublicAccessBlock", f"<PublicAccessBlockConfiguration>{block}</PublicAccessBlockConfiguration>", 0, "a right answer"),
+        ("GetPublicAccessBlock", f"<PublicAccessBlockConfiguration>{block}{block}</PublicAccessBlockConfiguration>", 1, "a member twice"),
+        ("GetBucketLocation", "<LocationConstraint>ap-south-1</LocationConstraint>", 0, "a bare text"),
+        ("GetBucketLocation", "<LocationConstraint>moon-1</LocationConstraint>", 1, "a value outside its enum"),
+        ("HeadBucket", "<Bucket/>", 1, "a body where there is none"),
+    ]:
+        model = boto.clients["s3"].meta.service_model.operation_model(operation)
+        found = wire.problems(model, {"status_code": 200, "body": body.encode()})
+        checks.equal(len(found), wanted, f"the look at S3 sees {what}: {found}")
 
 
 def part(checks, name, work):
@@ -79,14 +114,14 @@ def part(checks, name, work):
 
 
 def main():
-    if len(sys.argv) != 2 or urllib.parse.urlsplit(sys.argv[1]).hostname != "127.0.0.1":
-        sys.exit("usage: run.py http://127.0.0.1:PORT (the address the simulator printed)")
-    endpoint = sys.argv[1].rstrip("/")
+    endpoint, *moto = (address.rstrip("/") for address in sys.argv[1:]) if len(sys.argv) > 1 else ("",)
+    if len(moto) > 1 or any(urllib.parse.urlsplit(address).hostname != "127.0.0.1" for address in (endpoint, *moto)):
+        sys.exit("usage: run.py http://127.0.0.1:PORT [http://127.0.0.1:PORT] (the addresses the simulator and moto printed)")
     checks, sim, answers = Checks(), Sim(endpoint), {}
     sim.control("clock", {"speed": 0})
     boto = Boto(endpoint, checks, answers)
     cli = Cli(endpoint, checks, boto)
-    source = in_the_source()
+    source = in_the_source(boto)
 
     def listed():
         for service in sorted(OPERATIONS.keys() | source.keys()):
@@ -94,6 +129,10 @@ def main():
             checks.that(theirs, f"{service}: its operations are found in the source")
             checks.equal(sorted(theirs - ours), [], f"{service}: every operation in the source is on the oracle's list")
             checks.equal(sorted(ours - theirs), [], f"{service}: every operation on the list is in the source")
+
+    def beside_moto():
+        with contextlib.nullcontext(*moto) if moto else against_moto.server() as address:
+            moto_calls.run(walks[0], address, source)
 
     walks = []
 
@@ -114,6 +153,8 @@ def main():
     part(checks, "selectors", lambda: choices.run(walks[0]))
     part(checks, "refusals", lambda: errors.run(walks[0], source))
     part(checks, "a deploy over time", lambda: story.run(walks[0]))
+    part(checks, "waiters", lambda: waiters.run(walks[0], source))
+    part(checks, "moto", beside_moto)
     part(checks, "every operation called", called)
     part(checks, "members of botocore's examples", lambda: members.compare(checks, boto, answers))
     print(f"{checks.passed} passed, {checks.failed} failed", flush=True)

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GroupSeed, ImageSeed, RepositorySeed, RoleSeed, Seed, Subnet, TargetGroupSeed, TemplateSeed, VersionSeed};
+use super::{
+    GroupSeed, ImageSeed, PermissionSeed, RepositorySeed, RoleSeed, SecurityGroupSeed, Seed, Subnet, TargetGroupSeed, TemplateSeed, VersionSeed,
+};
 use crate::rng;
 
 /// Names of the target stack's parts. Each group carries the image tag its first template version runs.
@@ -58,6 +60,10 @@ pub struct StackNames {
     pub role: String,
     /// External id of the role.
     pub external_id: String,
+    /// Role of the instances.
+    pub app_role: String,
+    /// Instance profile that holds it.
+    pub app_profile: String,
 }
 
 impl Default for StackNames {
@@ -85,6 +91,8 @@ impl Default for StackNames {
             bucket: "stateless-app-files".into(),
             role: "fleet-control".into(),
             external_id: "stack-external-id".into(),
+            app_role: "app-role".into(),
+            app_profile: "app-instance-profile".into(),
         }
     }
 }
@@ -123,6 +131,8 @@ impl StackNames {
             bucket: word("bucket"),
             role: word("role"),
             external_id: rng::hex(seed, "stack", "external", 20),
+            app_role: word("app_role"),
+            app_profile: word("app_profile"),
         }
     }
 
@@ -179,6 +189,7 @@ impl Seed {
             max: sizes.2,
             warmup: Some(60),
             target_groups: vec![targets.to_owned()],
+            enabled_metrics: crate::world::metric::group::NAMES.map(String::from).to_vec(),
             ..GroupSeed::default()
         };
         let image = |(at, tag): (usize, &String)| ImageSeed {
@@ -194,7 +205,7 @@ impl Seed {
             region: n.region.clone(),
             vpc: format!("vpc-0{}", rng::hex(1, &n.account, "vpc", 16)),
             subnets: vec![subnet("a"), subnet("b")],
-            roles: vec![RoleSeed { arn: format!("arn:aws:iam::{}:role/{}", n.account, n.role), external_id: Some(n.external_id.clone()) }],
+            roles: roles(n),
             repositories: vec![RepositorySeed {
                 name: n.repository.clone(),
                 images: n.tags.iter().enumerate().map(image).collect(),
@@ -206,26 +217,71 @@ impl Seed {
                 template(&n.legacy_template, moving),
             ],
             target_groups: vec![targets(&n.production_targets, n.production_drain), targets(&n.staging_targets, 30), targets(&n.legacy_targets, 30)],
+            security_groups: security_groups(n),
             groups: vec![
                 group(&n.production, &n.production_template, "1", (2, 2, 10), &n.production_targets),
                 group(&n.staging, &n.staging_template, "1", (1, 2, 4), &n.staging_targets),
                 group(&n.legacy, &n.legacy_template, "$Latest", (1, 1, 3), &n.legacy_targets),
             ],
             redis: vec![n.redis.clone()],
+            replication_groups: Vec::new(),
             buckets: vec![n.bucket.clone()],
+            token_buckets: false,
             params: None,
         }
     }
 }
 
+/// The role that a control plane assumes, and that of the instances with the policies of aws-reference section 12.
+fn roles(n: &StackNames) -> Vec<RoleSeed> {
+    let arn = |name: &str| format!("arn:aws:iam::{}:role/{name}", n.account);
+    let attached = ["AmazonEC2ContainerRegistryReadOnly", "CloudWatchAgentServerPolicy", "AmazonS3FullAccess", "AmazonSSMManagedInstanceCore"];
+    vec![
+        RoleSeed { arn: arn(&n.role), external_id: Some(n.external_id.clone()), ..RoleSeed::default() },
+        RoleSeed {
+            arn: arn(&n.app_role),
+            service: Some("ec2.amazonaws.com".into()),
+            policies: Some(Vec::new()),
+            attached: attached.map(String::from).to_vec(),
+            instance_profile: Some(n.app_profile.clone()),
+            ..RoleSeed::default()
+        },
+    ]
+}
+
+/// Id of a security group of the stack.
+fn security_group(n: &StackNames, name: &str) -> String {
+    format!("sg-0{}", rng::hex(1, &n.account, name, 16))
+}
+
+/// The three security groups of aws-reference section 12.
+fn security_groups(n: &StackNames) -> Vec<SecurityGroupSeed> {
+    let anyone = |port: i64| PermissionSeed { from: port, to: port, cidr: Some("0.0.0.0/0".into()), ..PermissionSeed::default() };
+    let between = |port: i64, group: &str| PermissionSeed { from: port, to: port, group: Some(group.into()), ..PermissionSeed::default() };
+    let row = |name: &str, description: &str, ingress: Vec<PermissionSeed>, egress: Vec<PermissionSeed>| SecurityGroupSeed {
+        name: name.into(),
+        id: Some(security_group(n, name)),
+        description: description.into(),
+        ingress,
+        egress,
+        ..SecurityGroupSeed::default()
+    };
+    let alb = row("alb", "load balancer", vec![anyone(80), anyone(443)], vec![between(80, "app")]);
+    vec![
+        SecurityGroupSeed { id: None, load_balancer: Some(n.load_balancer.clone()), ..alb },
+        row("app", "application", vec![between(80, "alb")], vec![anyone(443), between(6379, "redis")]),
+        row("redis", "replication group", vec![between(6379, "app")], Vec::new()),
+    ]
+}
+
 /// Template members of aws-reference section 12, user data and tags aside.
 fn template_data(n: &StackNames) -> BTreeMap<String, String> {
     let ami = format!("ami-0{}", rng::hex(1, &n.account, "ami", 16));
-    let security_group = format!("sg-0{}", rng::hex(1, &n.account, "app", 16));
+    let security_group = security_group(n, "app");
     [
         ("ImageId", ami.as_str()),
         ("InstanceType", "t3.micro"),
-        ("IamInstanceProfile.Name", "app-instance-profile"),
+        ("IamInstanceProfile.Name", n.app_profile.as_str()),
         ("SecurityGroupId.1", security_group.as_str()),
         ("Monitoring.Enabled", "true"),
         ("MetadataOptions.HttpTokens", "required"),

@@ -23,13 +23,13 @@ pub(crate) fn need<'a>(p: &'a Node, name: &str) -> Result<&'a str, ApiError> {
     })
 }
 
-/// An optional whole number.
+/// An optional whole number. Integers of the query services have 32 bits: what is larger is none of theirs.
 pub(crate) fn int(p: &Node, name: &str) -> Result<Option<i64>, ApiError> {
     let Some(text) = p.text(name) else {
         return Ok(None);
     };
-    text.parse()
-        .map(Some)
+    text.parse::<i32>()
+        .map(|n| Some(n.into()))
         .map_err(|_| ApiError::validation(format!("1 validation error detected: Value '{text}' at '{}' is not a number", lower(name))))
 }
 

@@ -11,7 +11,7 @@ pub(crate) fn ok(action: &str, fields: &xml::Fields, request_id: &str) -> Reply 
     );
     fields.render(&mut body);
     body.push_str(&format!("</{action}Response>"));
-    Reply { status: 200, content_type: "text/xml;charset=UTF-8", body, error: None }
+    Reply::new(200, "text/xml;charset=UTF-8", body)
 }
 
 /// A refusal.
@@ -19,5 +19,5 @@ pub(crate) fn error(error: &ApiError, request_id: &str) -> Reply {
     let mut body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{}</Code><Message>", error.code);
     xml::escape(&mut body, &error.message);
     body.push_str(&format!("</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"));
-    Reply { status: error.status, content_type: "text/xml;charset=UTF-8", body, error: Some(error.code.clone()) }
+    Reply { error: Some(error.code.clone()), ..Reply::new(error.status, "text/xml;charset=UTF-8", body) }
 }

@@ -1,10 +1,18 @@
 //! A request body of dotted names as a tree (aws-reference 1.1).
 //!
-//! **Invariant:** lists are ordered by their numeric index, so `.10` comes after `.2`.
+//! **Invariant:** lists are ordered by their numeric index, so `.10` comes after `.2`. A tree is never deeper than
+//! [`DEEPEST`]: nothing that walks it can run out of stack.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+/// Most steps of a name; no operation has half as many.
+const DEEPEST: usize = 32;
+/// Longest body; what is larger in AWS goes in other protocols.
+const LONGEST: usize = 2 << 20;
+/// Most parameters of a request.
+const MOST: usize = 20_000;
 
 /// One step of the tree: a value, children, or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +24,16 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Reads a form body.
+    /// Reads a form body; none when it is not one, or is beyond every limit.
     pub(crate) fn parse(body: &str) -> Option<(Node, Vec<(String, String)>)> {
+        if body.len() > LONGEST || body.bytes().filter(|b| *b == b'&').count() >= MOST {
+            return None;
+        }
         let pairs: Vec<(String, String)> = serde_html_form::from_str(body).ok()?;
         let mut root = Node::default();
+        if pairs.iter().any(|(key, _)| key.split('.').count() > DEEPEST) {
+            return None;
+        }
         for (key, value) in &pairs {
             root.put(key, value);
         }
@@ -61,6 +75,28 @@ impl Node {
             None => Vec::new(),
             Some(node) => node.kids.get("member").unwrap_or(node).numbered(),
         }
+    }
+
+    /// The items of a list whose elements have a name of their own: `SecurityGroupIds.SecurityGroupId.1` (ElastiCache).
+    pub(crate) fn named(&self, name: &str, item: &str) -> Vec<&Node> {
+        match self.kids.get(name).and_then(|node| node.kids.get(item)) {
+            Some(node) => node.numbered(),
+            None => self.list(name),
+        }
+    }
+
+    /// The texts of such a list.
+    pub(crate) fn named_texts(&self, name: &str, item: &str) -> Vec<String> {
+        self.named(name, item).into_iter().filter_map(|n| n.value.clone()).collect()
+    }
+
+    /// Security groups of launch template data, those of its network interfaces too.
+    pub(crate) fn security_groups(&self) -> Vec<String> {
+        let mut out = self.texts("SecurityGroupId");
+        for interface in self.list("NetworkInterface") {
+            out.extend(interface.texts("SecurityGroupId"));
+        }
+        out
     }
 
     /// The texts of a list member.

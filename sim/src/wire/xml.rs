@@ -40,9 +40,36 @@ impl Fields {
         self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), "member"))
     }
 
+    /// A list whose elements have a name of their own (ElastiCache), written even when empty.
+    pub(crate) fn named<T: Into<Xml>>(self, name: &'static str, item: &'static str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), item))
+    }
+
     /// A list of `<item>` elements (ec2).
     pub(crate) fn items<T: Into<Xml>>(self, name: impl Into<Cow<'static, str>>, rows: impl IntoIterator<Item = T>) -> Self {
         self.set(name, Xml::List(rows.into_iter().map(Into::into).collect(), "item"))
+    }
+
+    /// Sets every text of this name directly below elements called `around`, lists of them included.
+    pub(crate) fn overwrite(&mut self, around: &str, name: &str, value: &str) {
+        self.overwrite_in("", around, name, value);
+    }
+
+    fn overwrite_in(&mut self, here: &str, around: &str, name: &str, value: &str) {
+        for (member, xml) in &mut self.0 {
+            match xml {
+                Xml::Text(text) if here == around && member == name => value.clone_into(text),
+                Xml::Text(_) => {}
+                Xml::Map(fields) => fields.overwrite_in(member, around, name, value),
+                Xml::List(rows, _) => {
+                    for row in rows {
+                        if let Xml::Map(fields) = row {
+                            fields.overwrite_in(member, around, name, value);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// The members, written one after the other.

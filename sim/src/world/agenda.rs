@@ -14,6 +14,9 @@ pub(crate) enum Entity {
     /// Target group ARN and instance id.
     Target(String, String),
     Group(String),
+    /// Replication group, or cache cluster of none.
+    Cache(String),
+    Alarm(String),
 }
 
 /// The queue of wakes.

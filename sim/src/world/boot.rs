@@ -30,6 +30,8 @@ pub(crate) struct App {
 pub(crate) enum Answer {
     /// Connection refused.
     Refused,
+    /// Connected, and then nothing.
+    Silence,
     /// HTTP status.
     Status(u16),
 }
@@ -41,13 +43,20 @@ impl Instance {
         STANDARD.decode(raw.trim()).ok().and_then(|b| String::from_utf8(b).ok()).unwrap_or_default()
     }
 
-    /// The application's answer now; `check` names the health check, for flaky ones.
-    pub(crate) fn answer(&self, now: i64, seed: u64, check: &str) -> Answer {
+    /// The application's answer now to a request for this path: its health on `/`, `/health` and `/ready`, 404 elsewhere.
+    /// `check` names the health check, for flaky ones.
+    pub(crate) fn answer(&self, now: i64, seed: u64, check: &str, path: &str) -> Answer {
         let Some(app) = self.app.as_ref().filter(|_| self.ec2 == Ec2State::Running) else {
             return Answer::Refused;
         };
         if now < app.listens_at || app.dies_at.is_some_and(|d| now >= d) {
             return Answer::Refused;
+        }
+        if app.behaviour == Behaviour::Hang {
+            return Answer::Silence;
+        }
+        if !matches!(path.split('?').next(), Some("/" | "/health" | "/ready")) {
+            return Answer::Status(404);
         }
         if self.sick {
             return Answer::Status(500);

@@ -10,11 +10,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     World,
+    bucket::Bucket,
     group::{Group, Hook, LaunchSpec, Scheduled, Tag, TemplateRef, Why},
     images::Repository,
     instance::{Ec2State, Lifecycle},
     schedule,
-    target::{Health, TargetGroup},
+    target::{self, Health, TargetGroup},
     template::{Template, Version},
 };
 use crate::{
@@ -34,11 +35,13 @@ impl World {
         if w.account.len() != 12 || !w.account.bytes().all(|b| b.is_ascii_digit()) {
             bail!("account: {:?} is not twelve digits", w.account);
         }
+        w.token_buckets.set(w.params.token_buckets || seed.token_buckets, 1000);
         w.vpc = seed.vpc.clone();
         w.subnets = seed.subnets.clone();
-        w.roles = seed.roles.clone();
-        w.buckets = seed.buckets.clone();
-        w.redis = seed.redis.iter().map(|r| (r.clone(), "available".to_owned())).collect();
+        w.build_roles(seed)?;
+        let made = now - 90 * 24 * HOUR;
+        w.buckets = seed.buckets.iter().map(|name| (name.clone(), Bucket::new(&seed.region, made))).collect();
+        w.build_caches(seed)?;
         w.build_repositories(seed)?;
         w.build_templates(seed)?;
         for t in &seed.target_groups {
@@ -48,22 +51,30 @@ impl World {
                 arn: arn.clone(),
                 name: t.name.clone(),
                 protocol: t.protocol.clone(),
+                version: t.protocol.starts_with("HTTP").then(|| "HTTP1".to_owned()),
                 port: t.port,
                 check_protocol: t.check_protocol.clone(),
+                check_port: "traffic-port".into(),
                 path: t.check_protocol.starts_with("HTTP").then(|| t.path.clone()),
+                matcher: t.check_protocol.starts_with("HTTP").then(|| "200".to_owned()),
                 interval: t.interval,
                 timeout: t.timeout,
                 healthy: t.healthy,
                 unhealthy: t.unhealthy,
-                delay: t.deregistration_delay,
-                load_balancer: t.load_balancer.clone(),
+                attributes: BTreeMap::from([(target::DELAY.to_owned(), t.deregistration_delay.to_string())]),
                 targets: BTreeMap::new(),
             };
             w.target_groups.insert(arn, group);
         }
+        w.build_balancers(&seed.target_groups);
+        w.build_security(seed)?;
         for g in &seed.groups {
             w.build_group(g).with_context(|| format!("groups: {}", g.name))?;
         }
+        // The fleet has been as it is since its launch: that is what the metrics of the days before show.
+        w.now = now - 3 * 24 * HOUR + HOUR / 4;
+        w.observe();
+        w.now = now;
         Ok(w)
     }
 
@@ -242,6 +253,7 @@ impl World {
             cause: None,
             retry_at: 0,
             last_end: None,
+            enabled_metrics: g.enabled_metrics.iter().map(|m| (m.clone(), created)).collect(),
         };
         self.groups.insert(g.name.clone(), group);
         for n in 0..g.desired {
@@ -282,6 +294,9 @@ impl World {
             let Some(t) = self.target_groups.get_mut(arn).and_then(|g| g.targets.get_mut(&id)) else {
                 continue;
             };
+            if t.health == Health::Unused {
+                continue;
+            }
             t.health = Health::Healthy;
             t.since = t.first_check + 120_000;
             t.passes = 5;

@@ -114,6 +114,8 @@ impl World {
         g.cause = Some(cause);
         g.act_at = act_at;
         self.wake_group(name, act_at);
+        // Whoever asked for it: an event of something else than the group too.
+        self.observe_group(name);
     }
 
     /// Sets bounds; desired follows where it fell outside (aws-reference 3).

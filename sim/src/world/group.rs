@@ -150,6 +150,9 @@ pub(crate) struct Group {
     pub(crate) retry_at: i64,
     /// End of the last scaling activity, for cooldowns.
     pub(crate) last_end: Option<i64>,
+    /// Metrics EnableMetricsCollection has switched on, and since when.
+    #[serde(default)]
+    pub(crate) enabled_metrics: BTreeMap<String, i64>,
 }
 
 impl Group {

@@ -43,8 +43,8 @@ impl World {
                 continue;
             }
             let mut failing = None;
-            if matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated) {
-                failing = i.shutdown_at.map(|t| (t, EC2));
+            if !i.ec2.is_up() {
+                failing = [i.stopping_at, i.shutdown_at].into_iter().flatten().min().map(|t| (t, EC2));
             } else if let (true, Some(served)) = (elb, i.in_service_at) {
                 let since = g
                     .target_groups

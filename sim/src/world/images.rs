@@ -23,16 +23,19 @@ pub(crate) enum Behaviour {
     CrashAfter(i64),
     /// Each health check fails with this probability.
     Flaky(f64),
+    /// Accepts connections and never answers.
+    Hang,
 }
 
 impl Behaviour {
-    /// Reads `ok|unhealthy|slow_boot|crash_after:S|flaky:P` (design section 6).
+    /// Reads `ok|unhealthy|slow_boot|hang|crash_after:S|flaky:P` (design section 6).
     pub(crate) fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
             None => match text {
                 "ok" => Some(Self::Ok),
                 "unhealthy" => Some(Self::Unhealthy),
                 "slow_boot" => Some(Self::SlowBoot),
+                "hang" => Some(Self::Hang),
                 _ => None,
             },
             Some(("crash_after", s)) => s.parse().ok().filter(|s| *s >= 0).map(Self::CrashAfter),
@@ -47,6 +50,7 @@ impl Behaviour {
             Self::Ok => "ok".into(),
             Self::Unhealthy => "unhealthy".into(),
             Self::SlowBoot => "slow_boot".into(),
+            Self::Hang => "hang".into(),
             Self::CrashAfter(s) => format!("crash_after:{s}"),
             Self::Flaky(p) => format!("flaky:{p}"),
         }
@@ -103,7 +107,7 @@ impl World {
     /// Pushes an image under a tag and returns its digest.
     pub(crate) fn push_image(&mut self, repository: &str, image: &ImageSeed, pushed: i64) -> Result<String, String> {
         let behaviour = Behaviour::parse(&image.behaviour)
-            .ok_or_else(|| format!("behaviour: {:?} is none of ok, unhealthy, slow_boot, crash_after:S, flaky:P", image.behaviour))?;
+            .ok_or_else(|| format!("behaviour: {:?} is none of ok, unhealthy, slow_boot, hang, crash_after:S, flaky:P", image.behaviour))?;
         if image.tag.is_empty() {
             return Err("tag: must not be empty".into());
         }

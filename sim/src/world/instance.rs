@@ -12,6 +12,8 @@ use crate::wire::node::Node;
 pub(crate) enum Ec2State {
     Pending,
     Running,
+    Stopping,
+    Stopped,
     ShuttingDown,
     Terminated,
 }
@@ -23,6 +25,8 @@ impl Ec2State {
             Self::Running => 16,
             Self::ShuttingDown => 32,
             Self::Terminated => 48,
+            Self::Stopping => 64,
+            Self::Stopped => 80,
         }
     }
 
@@ -30,6 +34,8 @@ impl Ec2State {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
             Self::ShuttingDown => "shutting-down",
             Self::Terminated => "terminated",
         }
@@ -81,6 +87,13 @@ impl Lifecycle {
     }
 }
 
+impl Ec2State {
+    /// Up, or on the way.
+    pub(crate) fn is_up(self) -> bool {
+        matches!(self, Self::Pending | Self::Running)
+    }
+}
+
 /// The instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Instance {
@@ -105,6 +118,11 @@ pub(crate) struct Instance {
     /// When the group may take it into service.
     pub(crate) ready_at: i64,
     pub(crate) checks_ok_at: i64,
+    /// When it was started again.
+    pub(crate) started_at: Option<i64>,
+    /// When EC2 was told to stop it, until it is started again, and when it is stopped.
+    pub(crate) stopping_at: Option<i64>,
+    pub(crate) stopped_at: Option<i64>,
     pub(crate) shutdown_at: Option<i64>,
     pub(crate) terminated_at: Option<i64>,
     pub(crate) state_reason: Option<(String, String)>,

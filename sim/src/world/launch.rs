@@ -40,6 +40,17 @@ impl World {
                 return None;
             }
         };
+        let (running, limit) =
+            (self.instances.values().filter(|i| matches!(i.ec2, Ec2State::Pending | Ec2State::Running)).count(), self.params.instance_limit);
+        if running >= limit {
+            let zone = zones.first().map(|(z, _)| z.clone()).unwrap_or_default();
+            let message = format!(
+                "You have requested more instances ({}) than your current instance limit of {limit} allows for the specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit. Launching EC2 instance failed.",
+                running + 1
+            );
+            self.failed_launch(name, cause, &zone, &message);
+            return None;
+        }
         for (zone, subnet) in &zones {
             if self.capacity.get(zone) == Some(&0) {
                 let others: Vec<&str> = zones.iter().map(|(z, _)| z.as_str()).filter(|z| z != zone).collect();
@@ -75,6 +86,12 @@ impl World {
             data.put("ImageId", &format!("ami-{}", rng::hex(self.seed, "ami", name, 17)));
             return Ok(Resolved { data, template: None, configuration: Some(name.clone()) });
         };
+        if !self.templates.contains_key(&reference.id) {
+            return Err(format!(
+                "You must use a valid fully-formed launch template. The specified launch template, with template ID {}, does not exist. Launching EC2 instance failed.",
+                reference.id
+            ));
+        }
         let (template, version) = self.version_of(reference).ok_or_else(|| {
             format!(
                 "You must use a valid fully-formed launch template. Could not find the specified version {} for the launch template with ID {}. Launching EC2 instance failed.",
@@ -82,6 +99,9 @@ impl World {
             )
         })?;
         let mut data = version.data.clone();
+        if let Some(lost) = data.security_groups().into_iter().find(|id| !self.security_groups.contains_key(id)) {
+            return Err(format!("The security group '{lost}' does not exist. Launching EC2 instance failed."));
+        }
         if let Some(kind) = spec.types().first() {
             data.put("InstanceType", kind);
         }
@@ -137,7 +157,12 @@ impl World {
             subnet: subnet.to_owned(),
             ip: format!("10.0.{third}.{}", 10 + octets % 240),
             kind: data.text("InstanceType").unwrap_or("m1.small").to_owned(),
-            ami: data.text("ImageId").unwrap_or("ami-00000000000000000").to_owned(),
+            ami: match data.text("ImageId") {
+                // An alias is looked up at launch; what it points to is drawn.
+                Some(alias) if alias.starts_with("resolve:ssm:") => format!("ami-0{}", rng::hex(self.seed, "alias", alias, 16)),
+                Some(ami) => ami.to_owned(),
+                None => "ami-00000000000000000".to_owned(),
+            },
             template: resolved.template,
             configuration: resolved.configuration,
             data,
@@ -148,6 +173,9 @@ impl World {
             pull_at,
             ready_at,
             checks_ok_at,
+            started_at: None,
+            stopping_at: None,
+            stopped_at: None,
             shutdown_at: None,
             terminated_at: None,
             state_reason: None,

@@ -17,12 +17,20 @@ impl World {
         let Some(i) = self.instances.get_mut(id) else {
             return;
         };
+        let mut started = false;
         if i.ec2 == Ec2State::Pending && now >= i.running_at {
             i.ec2 = Ec2State::Running;
+            started = i.lifecycle != Lifecycle::Pending;
+        }
+        if i.ec2 == Ec2State::Stopping && i.stopped_at.is_some_and(|t| now >= t) {
+            i.ec2 = Ec2State::Stopped;
         }
         let boot = i.ec2 == Ec2State::Running && !i.booted && now >= i.pull_at;
         if boot {
             self.boot(id);
+        }
+        if started {
+            self.poke_targets(id);
         }
         self.step_shutdown(id);
         let Some(i) = self.instances.get(id) else {
@@ -75,6 +83,7 @@ impl World {
         };
         let mut times = vec![i.running_at, i.pull_at, i.ready_at];
         times.extend(i.hook_deadline);
+        times.extend(i.stopped_at);
         times.extend(i.terminated_at.map(|t| if i.ec2 == Ec2State::Terminated { t + visible } else { t }));
         times.extend(i.app.as_ref().and_then(|a| a.dies_at));
         if let Some(at) = times.into_iter().filter(|t| *t > now).min() {
@@ -258,6 +267,7 @@ impl World {
         i.terminated_at = Some(now + delay);
         i.state_reason = Some((code.to_owned(), text.to_owned()));
         self.wake_instance(id, now + delay);
+        self.poke_targets(id);
     }
 
     fn leave_group(&mut self, id: &str) {

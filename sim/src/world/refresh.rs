@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{World, group::LaunchSpec};
 use crate::wire::{ApiError, node::Node};
 
+/// How long a refresh stays in the list, milliseconds: six weeks (aws-reference 5.1).
+pub(crate) const KEPT: i64 = 42 * 86_400_000;
+
 /// Status machine of aws-reference 5.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Status {
@@ -141,7 +144,7 @@ impl World {
                 "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.",
             ));
         }
-        g.refreshes.retain(|r| now - r.created < 42 * 86_400_000);
+        g.refreshes.retain(|r| now - r.created < KEPT);
         g.refreshes.push(Refresh {
             id: id.clone(),
             status: Status::Pending,
@@ -191,16 +194,23 @@ impl World {
         let group = self.groups.get(name).ok_or_else(none_active)?;
         let refresh =
             group.active_refresh().filter(|r| matches!(r.status, Status::Pending | Status::InProgress | Status::Baking)).ok_or_else(none_active)?;
-        let numbered = group.spec.template().is_some_and(|t| t.version.parse::<u64>().is_ok());
-        if refresh.desired.is_none() || !numbered {
+        if refresh.desired.is_none() || !self.reversible(&group.spec) {
             return Err(ApiError::bad(
                 "IrreversibleInstanceRefresh",
-                "The instance refresh cannot be rolled back. A desired configuration must be specified and the Auto Scaling group must use a numbered launch template version.",
+                "The instance refresh cannot be rolled back. A desired configuration must be specified, and the Auto Scaling group must use a numbered launch template version with an AMI ID.",
             ));
         }
         let id = refresh.id.clone();
         self.start_rollback(name, "Rollback due to user request.");
         Ok(id)
+    }
+
+    /// Whether a refresh can return to this: a numbered template version whose AMI is no alias (aws-reference 5.3).
+    pub(crate) fn reversible(&self, spec: &LaunchSpec) -> bool {
+        spec.template().filter(|t| t.version.parse::<u64>().is_ok()).is_some_and(|t| {
+            let alias = self.version_of(t).and_then(|(_, v)| v.data.text("ImageId")).is_some_and(|ami| ami.starts_with("resolve:ssm:"));
+            !alias
+        })
     }
 
     pub(crate) fn start_rollback(&mut self, name: &str, why: &str) {

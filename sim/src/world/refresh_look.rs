@@ -6,7 +6,7 @@ use super::{
     World,
     instance::{Instance, Lifecycle},
     refresh::{Odd, Status},
-    target::Health,
+    target::{Health, Target},
 };
 
 /// When a refresh listens to the load balancer.
@@ -57,9 +57,10 @@ impl World {
         self.target_groups.values().filter_map(|g| g.targets.get(&i.id)).any(|t| t.health == Health::Unhealthy)
     }
 
-    /// Healthy in every target group it is registered in that has a listener.
+    /// Healthy in every target group it is registered in that uses it.
     fn passes(&self, i: &Instance) -> bool {
-        self.target_groups.values().filter(|g| g.load_balancer.is_some()).filter_map(|g| g.targets.get(&i.id)).all(|t| t.health == Health::Healthy)
+        let used = |t: &&Target| t.health != Health::Unused;
+        self.target_groups.values().filter_map(|g| g.targets.get(&i.id)).filter(used).all(|t| t.health == Health::Healthy)
     }
 
     pub(super) fn look(&self, name: &str) -> Option<Look> {

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::clock;
 
+/// A refresh ends after fourteen days, whatever it waits for (aws-reference 5.3). Milliseconds.
+const LONGEST: i64 = 14 * 86_400_000;
+
 impl World {
     pub(crate) fn step_refresh(&mut self, name: &str) {
         let now = self.now;
@@ -73,8 +76,15 @@ impl World {
         r.next_tick = now + pace.max(1000);
         let forward = r.status == Status::InProgress;
         score(r, &look, now);
+        let end = r.created + LONGEST;
+        if now >= end {
+            self.fail_refresh(name, "The instance refresh exceeded the maximum duration of 14 days.");
+            return;
+        }
         if paused {
             r.last_progress = now;
+            // Resuming the process wakes it; until then there is nothing to look for.
+            r.next_tick = end;
             r.reason = Some("Instance refresh is paused because the InstanceRefresh process is suspended.".into());
             return;
         }
@@ -146,11 +156,12 @@ impl World {
             r.reason = Some("Waiting for remaining instances to be terminated before continuing.".into());
             return;
         }
-        let goal = p.checkpoints.get(r.checkpoints_passed).copied();
-        if let Some(goal) = goal.filter(|goal| forward && r.percentage >= *goal) {
-            r.checkpoints_passed += 1;
-            let last = r.checkpoints_passed == p.checkpoints.len();
-            if last && goal < 100 {
+        // Several may be reached at once: a small group stops once for all of them. Growth can lose one again (aws-reference 5.3).
+        let reached = p.checkpoints.iter().filter(|goal| **goal <= r.percentage).count();
+        let before = std::mem::replace(&mut r.checkpoints_passed, reached);
+        if forward && reached > before {
+            let last = reached == p.checkpoints.len();
+            if last && r.percentage < 100 {
                 r.surplus = 0;
                 self.finish(name);
                 return;
@@ -162,6 +173,7 @@ impl World {
                 return;
             }
         }
+        let goal = p.checkpoints.get(reached).copied();
         if look.old.is_empty() {
             if let Some(id) = &look.blocked {
                 r.reason =

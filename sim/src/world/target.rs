@@ -1,13 +1,13 @@
-//! Target groups and the health of their targets (aws-reference 6).
+//! Target groups: who is registered, since when and until when (aws-reference 6).
 //!
-//! **Invariant:** checks fall on a fixed grid per target; a new target is healthy after one success, an unhealthy one
-//! after `healthy` successes in a row; a draining target stays listed for the whole deregistration delay.
+//! **Invariant:** a target is known by its instance and port; one on the group's own port is keyed by the instance's id
+//! alone. A draining target stays listed for the whole deregistration delay; one that is not in use is not checked.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{World, boot::Answer, instance::Ec2State};
+use super::World;
 
 /// State of one target, reasons aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,18 +16,23 @@ pub(crate) enum Health {
     Healthy,
     Unhealthy,
     Draining,
+    /// No listener, no enabled zone, or an instance that does not run.
+    Unused,
 }
 
-/// One registered instance.
+/// One registered instance and port.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Target {
     pub(crate) id: String,
+    pub(crate) port: i64,
     pub(crate) health: Health,
     /// Since when this state holds.
     pub(crate) since: i64,
     pub(crate) initial_until: i64,
     pub(crate) first_check: i64,
     pub(crate) next_check: i64,
+    /// When the check that waits for an answer is given up.
+    pub(crate) gives_up: Option<i64>,
     pub(crate) passes: i64,
     pub(crate) failures: i64,
     /// Reason and description of the last failure.
@@ -41,207 +46,191 @@ pub(crate) struct TargetGroup {
     pub(crate) arn: String,
     pub(crate) name: String,
     pub(crate) protocol: String,
+    /// `HTTP1` or `HTTP2`, of groups that speak HTTP.
+    pub(crate) version: Option<String>,
     pub(crate) port: i64,
     pub(crate) check_protocol: String,
+    /// `traffic-port` or a number.
+    pub(crate) check_port: String,
     pub(crate) path: Option<String>,
+    /// Codes that pass, `200`, `200,202` or `200-299`.
+    pub(crate) matcher: Option<String>,
     pub(crate) interval: i64,
     pub(crate) timeout: i64,
     pub(crate) healthy: i64,
     pub(crate) unhealthy: i64,
-    pub(crate) delay: i64,
-    /// Name of the load balancer whose listener forwards here.
-    pub(crate) load_balancer: Option<String>,
+    /// Those that were set; the rest has its default.
+    pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) targets: BTreeMap<String, Target>,
 }
 
 /// What DescribeTargetHealth says of a target: state, reason, description.
 pub(crate) type Shown = (&'static str, Option<String>, Option<String>);
 
+/// Attribute of the deregistration delay.
+pub(crate) const DELAY: &str = "deregistration_delay.timeout_seconds";
+
+impl TargetGroup {
+    /// Behind an application load balancer, else a network one.
+    pub(crate) fn speaks_http(&self) -> bool {
+        self.protocol.starts_with("HTTP")
+    }
+
+    /// Key of a target.
+    pub(crate) fn key(&self, id: &str, port: i64) -> String {
+        if port == self.port { id.to_owned() } else { format!("{id}:{port}") }
+    }
+
+    /// Port its health checks go to.
+    pub(crate) fn port_checked(&self, port: i64) -> String {
+        if self.check_port == "traffic-port" { port.to_string() } else { self.check_port.clone() }
+    }
+
+    /// Deregistration delay, milliseconds.
+    fn delay(&self) -> i64 {
+        self.attributes.get(DELAY).and_then(|v| v.parse().ok()).unwrap_or(300) * 1000
+    }
+
+    /// Keys of an instance's targets here.
+    fn keys_of(&self, id: &str) -> Vec<String> {
+        self.targets.iter().filter(|(_, t)| t.id == id).map(|(key, _)| key.clone()).collect()
+    }
+}
+
 impl World {
+    /// Registers an instance on the group's own port.
     pub(crate) fn register(&mut self, arn: &str, id: &str) {
+        if let Some(port) = self.target_groups.get(arn).map(|g| g.port) {
+            self.register_port(arn, id, port);
+        }
+    }
+
+    /// Registers an instance; one that drains starts anew, one that is registered stays as it is.
+    pub(crate) fn register_port(&mut self, arn: &str, id: &str, port: i64) {
         let now = self.now;
-        let key = format!("{arn}/{id}/{now}");
-        let initial_until = now + self.params.target_initial.draw(self.seed, "target_initial", &key);
+        let Some(group) = self.target_groups.get_mut(arn) else {
+            return;
+        };
+        let key = group.key(id, port);
+        if group.targets.get(&key).is_some_and(|t| t.health != Health::Draining) {
+            return;
+        }
+        let target = Target {
+            id: id.to_owned(),
+            port,
+            health: Health::Unused,
+            since: now,
+            initial_until: now,
+            first_check: now,
+            next_check: now,
+            gives_up: None,
+            passes: 0,
+            failures: 0,
+            reason: None,
+            drain_until: None,
+        };
+        group.targets.insert(key.clone(), target);
+        self.settle_target(arn, &key);
+    }
+
+    /// Starts or ends the use of a target as its balancers, zone and instance have it now.
+    pub(crate) fn settle_target(&mut self, arn: &str, key: &str) {
+        let now = self.now;
+        let Some(target) = self.target_groups.get(arn).and_then(|g| g.targets.get(key)) else {
+            return;
+        };
+        let idle = target.health == Health::Unused;
+        match self.in_use(arn, &target.id) {
+            Ok(active_at) if idle => self.begin_checks(arn, key, active_at),
+            Err(_) if !idle => {
+                if let Some(t) = self.target_groups.get_mut(arn).and_then(|g| g.targets.get_mut(key)) {
+                    (t.health, t.since, t.gives_up, t.reason) = (Health::Unused, now, None, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Registration starts, not to end before the balancer is active; the first check follows on a grid of the target's own.
+    fn begin_checks(&mut self, arn: &str, key: &str, active_at: i64) {
+        let now = self.now;
+        let draw = format!("{arn}/{key}/{now}");
+        let initial_until = active_at.max(now + self.params.target_initial.draw(self.seed, "target_initial", &draw));
         let Some(group) = self.target_groups.get_mut(arn) else {
             return;
         };
         let interval = group.interval.max(1) * 1000;
-        let phase = (crate::rng::hash(self.seed, "phase", &key) % interval as u64) as i64;
-        let first_check = initial_until + phase;
-        group.targets.insert(
-            id.to_owned(),
-            Target {
-                id: id.to_owned(),
-                health: Health::Initial,
-                since: now,
-                initial_until,
-                first_check,
-                next_check: first_check,
-                passes: 0,
-                failures: 0,
-                reason: None,
-                drain_until: None,
-            },
-        );
-        self.wake_target(arn, id, first_check);
+        let phase = (crate::rng::hash(self.seed, "phase", &draw) % interval as u64) as i64;
+        let Some(t) = group.targets.get_mut(key) else {
+            return;
+        };
+        (t.health, t.since, t.reason, t.gives_up) = (Health::Initial, now, None, None);
+        (t.passes, t.failures, t.initial_until) = (0, 0, initial_until);
+        (t.first_check, t.next_check) = (initial_until + phase, initial_until + phase);
+        self.wake_target(arn, key, initial_until + phase);
     }
 
-    /// Starts the drain. An instance that is gone leaves at once.
+    /// Deregisters an instance from every port of a group.
     pub(crate) fn deregister(&mut self, arn: &str, id: &str) {
+        let keys = self.target_groups.get(arn).map(|g| g.keys_of(id)).unwrap_or_default();
+        for key in keys {
+            self.deregister_key(arn, &key);
+        }
+    }
+
+    /// Starts the drain. What gets no requests leaves at once.
+    pub(crate) fn deregister_key(&mut self, arn: &str, key: &str) {
         let now = self.now;
-        let gone = self.instances.get(id).is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated));
         let Some(group) = self.target_groups.get_mut(arn) else {
             return;
         };
-        let delay = group.delay * 1000;
-        let Some(target) = group.targets.get_mut(id) else {
+        let delay = group.delay();
+        let Some(target) = group.targets.get_mut(key) else {
             return;
         };
         if target.health == Health::Draining {
             return;
         }
-        target.health = Health::Draining;
-        target.since = now;
-        let until = if gone { now } else { now + delay };
-        target.drain_until = Some(until);
-        self.wake_target(arn, id, until);
+        let runs = self.instances.get(&target.id).is_some_and(|i| i.ec2.is_up());
+        let until = if runs && target.health != Health::Unused { now + delay } else { now };
+        (target.health, target.since, target.drain_until, target.gives_up) = (Health::Draining, now, Some(until), None);
+        self.wake_target(arn, key, until);
     }
 
     /// Target groups this instance is listed in.
     pub(crate) fn registrations(&self, id: &str) -> Vec<String> {
-        self.target_groups.values().filter(|g| g.targets.contains_key(id)).map(|g| g.arn.clone()).collect()
+        self.target_groups.values().filter(|g| g.targets.values().any(|t| t.id == id)).map(|g| g.arn.clone()).collect()
     }
 
     /// Takes the checks of an instance up again after something changed on it.
     pub(crate) fn poke_targets(&mut self, id: &str) {
-        for arn in self.registrations(id) {
-            self.wake_target(&arn, id, self.now);
+        let all: Vec<(String, Vec<String>)> = self.target_groups.values().map(|g| (g.arn.clone(), g.keys_of(id))).collect();
+        for (arn, key) in all.into_iter().flat_map(|(arn, keys)| keys.into_iter().map(move |key| (arn.clone(), key))) {
+            self.wake_target(&arn, &key, self.now);
         }
     }
 
-    pub(crate) fn step_target(&mut self, arn: &str, id: &str) {
-        let now = self.now;
-        let seed = self.seed;
-        let instance = self.instances.get(id);
+    /// Lets changed settings of a group's health checks take hold; another interval is another grid.
+    pub(crate) fn recheck(&mut self, arn: &str, another_interval: bool) {
+        let (now, seed) = (self.now, self.seed);
         let Some(group) = self.target_groups.get_mut(arn) else {
             return;
         };
         let interval = group.interval.max(1) * 1000;
-        let tcp = matches!(group.check_protocol.as_str(), "TCP" | "TLS");
-        let (pass_limit, fail_limit) = (group.healthy, group.unhealthy);
-        let Some(target) = group.targets.get_mut(id) else {
-            return;
-        };
-        let owner = instance.map(|i| i.group.clone());
-        if target.health == Health::Draining {
-            let until = target.drain_until.unwrap_or(now);
-            if now < until {
-                self.wake_target(arn, id, until);
-                return;
+        let mut wakes = Vec::new();
+        for (key, t) in &mut group.targets {
+            if !matches!(t.health, Health::Initial | Health::Healthy | Health::Unhealthy) {
+                continue;
             }
-            group.targets.remove(id);
-            self.wake_instance(id, now);
-            return;
-        }
-        let Some(instance) = instance else {
-            group.targets.remove(id);
-            return;
-        };
-        let mut became = None;
-        let mut checked = false;
-        if now > target.next_check {
-            // It slept through checks that could not have changed anything.
-            let behind = (now - target.first_check).div_euclid(interval);
-            let on_grid = target.first_check + behind * interval;
-            target.next_check = if on_grid < now { on_grid + interval } else { on_grid }.max(target.next_check);
-        }
-        if now >= target.next_check && !matches!(instance.ec2, Ec2State::Terminated) {
-            checked = true;
-            let check = format!("{arn}/{id}/{now}");
-            let failure = match instance.answer(now, seed, &check) {
-                Answer::Status(200) => None,
-                Answer::Status(_) if tcp => None,
-                Answer::Status(code) => Some(("Target.ResponseCodeMismatch".to_owned(), format!("Health checks failed with these codes: [{code}]"))),
-                Answer::Refused => Some(("Target.FailedHealthChecks".to_owned(), "Health checks failed".to_owned())),
-            };
-            match failure {
-                None => {
-                    target.passes += 1;
-                    target.failures = 0;
-                    if target.health == Health::Initial || (target.health == Health::Unhealthy && target.passes >= pass_limit) {
-                        became = Some(Health::Healthy);
-                        target.reason = None;
-                    }
-                }
-                Some(reason) => {
-                    target.failures += 1;
-                    target.passes = 0;
-                    if target.health == Health::Unhealthy {
-                        target.reason = Some(reason);
-                    } else if target.failures >= fail_limit {
-                        became = Some(Health::Unhealthy);
-                        target.reason = Some(reason);
-                    }
-                }
+            if another_interval {
+                let phase = (crate::rng::hash(seed, "phase", &format!("{arn}/{key}/{now}")) % interval as u64) as i64;
+                t.first_check = now.max(t.initial_until) + phase;
+                t.next_check = t.first_check;
             }
-            if let Some(health) = became {
-                target.health = health;
-                target.since = now;
-            }
-            target.next_check = now + interval;
+            wakes.push(key.clone());
         }
-        // A target that was just checked and is settled needs no further check until its answer can change; one that
-        // was woken between checks has something new to show at the next.
-        let settled = checked
-            && match target.health {
-                Health::Healthy => target.failures == 0,
-                Health::Unhealthy => target.passes == 0,
-                _ => false,
-            };
-        let next = match (settled, instance.answer_changes(now)) {
-            (true, None) => None,
-            (true, Some(at)) if at > now => {
-                let steps = (at - target.next_check).max(0) / interval + i64::from((at - target.next_check).max(0) % interval != 0);
-                Some(target.next_check + steps * interval)
-            }
-            _ => Some(target.next_check),
-        };
-        if let Some(at) = next {
-            self.wake_target(arn, id, at.max(now + 1));
-        }
-        if let (Some(health), Some(owner)) = (became, owner) {
-            if health == Health::Healthy
-                && let Some(g) = self.groups.get_mut(&owner)
-            {
-                g.attached.insert(arn.to_owned());
-            }
-            self.wake_group(&owner, now);
-        }
-    }
-
-    /// State, reason and description as DescribeTargetHealth shows them (aws-reference 6.1).
-    pub(crate) fn shown(&self, group: &TargetGroup, id: &str) -> Shown {
-        let say = |state, reason: &str, text: &str| (state, Some(reason.to_owned()), Some(text.to_owned()));
-        let Some(target) = group.targets.get(id) else {
-            return say("unused", "Target.NotRegistered", "Target is not registered to the target group");
-        };
-        if target.health == Health::Draining {
-            return say("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress");
-        }
-        if group.load_balancer.is_none() {
-            return say("unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer");
-        }
-        if self.instances.get(id).is_none_or(|i| matches!(i.ec2, Ec2State::ShuttingDown | Ec2State::Terminated)) {
-            return say("unused", "Target.InvalidState", "Target is in the terminated or stopped state");
-        }
-        match target.health {
-            Health::Healthy => ("healthy", None, None),
-            Health::Initial if self.now < target.initial_until => say("initial", "Elb.RegistrationInProgress", "Target registration is in progress"),
-            Health::Initial => say("initial", "Elb.InitialHealthChecking", "Initial health checks in progress"),
-            _ => {
-                let (reason, text) = target.reason.clone().unwrap_or_default();
-                ("unhealthy", Some(reason), Some(text))
-            }
+        for key in wakes {
+            self.wake_target(arn, &key, now);
         }
     }
 }

@@ -55,9 +55,11 @@ impl World {
         self.templates.values().find(|t| t.name == name)
     }
 
-    /// The template and version behind a reference.
+    /// The template and version behind a reference. `$Latest` may lag behind a version made just now (aws-reference 2.3).
     pub(crate) fn version_of(&self, spec: &TemplateRef) -> Option<(&Template, &Version)> {
         let template = self.templates.get(&spec.id)?;
-        Some((template, template.resolve(&spec.version)?))
+        let seen = |v: &&Version| self.visible(&format!("{}/{}", template.id, v.number), v.created);
+        let lagging = (spec.version == "$Latest").then(|| template.versions.values().rev().find(seen)).flatten();
+        Some((template, lagging.or_else(|| template.resolve(&spec.version))?))
     }
 }

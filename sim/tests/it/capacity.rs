@@ -126,3 +126,26 @@ async fn a_created_group_fills_itself() {
     assert_eq!(got.one("HealthCheckGracePeriod"), "0");
     assert!(got.body.contains("<Version>$Default</Version>"));
 }
+
+/// The account's quota of instances: what is above it fails and is tried again.
+#[tokio::test]
+async fn a_launch_beyond_the_quota_fails() {
+    let w = crate::client::world_with(7, |s| {
+        if let Some(p) = &mut s.params {
+            p.instance_limit = 6;
+        }
+    })
+    .await;
+    let all = || w.handle.snapshot()["instances"].as_array().map_or(0, |rows| rows.iter().filter(|i| i["ec2"] == "running").count());
+    let room = 6 - all();
+    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "9")]).await;
+    w.handle.advance(300.0);
+    assert_eq!((all(), w.truth().len()), (6, 2 + room));
+    let got = w.on_group("DescribeScalingActivities", &[]).await;
+    assert!(got.body.contains("You have requested more instances (7) than your current instance limit of 6 allows for the specified instance type."));
+    // Where one goes, another may come.
+    let id = w.handle.snapshot()["instances"].as_array().into_iter().flatten().find(|i| i["group"] == "stateless-app-staging-asg").cloned();
+    w.handle.kill(id.expect("staging has one")["id"].as_str().unwrap_or_default()).expect("known");
+    w.handle.advance(300.0);
+    assert_eq!(all(), 6);
+}

@@ -1,6 +1,6 @@
 //! A small client and a world to point it at.
 
-use fleetgate_sim::{ClockMode, Handle, Params, Running, Seed, Sim, SimConfig, StackNames};
+use fleetgate_sim::{ClockMode, Exchange, Handle, Params, Running, Seed, Sim, SimConfig, StackNames};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -21,6 +21,8 @@ pub(crate) fn runs(instance: &Value, version: &str) -> bool {
 pub(crate) struct Got {
     pub(crate) status: u16,
     pub(crate) body: String,
+    pub(crate) bytes: Bytes,
+    pub(crate) headers: hyper::HeaderMap,
 }
 
 impl Got {
@@ -52,14 +54,59 @@ pub(crate) struct World {
     pub(crate) handle: Handle,
 }
 
-/// The target stack with reference parameters, changed by `edit`.
-pub(crate) async fn world_with(seed: u64, edit: impl FnOnce(&mut Seed)) -> World {
+fn config(seed: u64, edit: impl FnOnce(&mut Seed)) -> SimConfig {
     let mut world = Seed::target_stack(&StackNames::default());
     world.params = Some(Params::reference());
     edit(&mut world);
     let start = "2026-01-05T09:00:00Z".parse().expect("instant");
-    let config = SimConfig { listen: ([127, 0, 0, 1], 0).into(), clock: ClockMode::Manual { start }, seed, world };
-    let running = Sim::start(config).await.expect("starts");
+    SimConfig { listen: ([127, 0, 0, 1], 0).into(), clock: ClockMode::Manual { start }, seed, world }
+}
+
+/// A world without a port, asked in process: for tests of very many calls.
+pub(crate) fn local(seed: u64, edit: impl FnOnce(&mut Seed)) -> Handle {
+    Sim::world(config(seed, edit)).expect("builds")
+}
+
+/// One exchange in process: headers and body.
+pub(crate) fn exchange(handle: &Handle, request: hyper::Request<String>) -> Exchange {
+    let (head, body) = request.into_parts();
+    handle.exchange(&head, body.as_bytes())
+}
+
+/// A request of the query protocol.
+pub(crate) fn query_request(key: &str, region: &str, service: &str, action: &str, params: &[(&str, &str)]) -> hyper::Request<String> {
+    let authorization = format!("AWS4-HMAC-SHA256 Credential={key}/20260105/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0");
+    hyper::Request::post("/").header("authorization", authorization).body(form(action, params)).expect("request")
+}
+
+/// What an exchange answered; panics when it did not.
+pub(crate) fn answered(exchange: Exchange) -> Got {
+    match exchange {
+        Exchange::Answer(response) => {
+            let (head, body) = response.into_parts();
+            let text = String::from_utf8_lossy(&body).into_owned();
+            Got { status: head.status.as_u16(), body: text, bytes: body.into(), headers: head.headers }
+        }
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+/// A query call in process.
+pub(crate) fn ask(handle: &Handle, service: &str, action: &str, params: &[(&str, &str)]) -> Got {
+    answered(exchange(handle, query_request("AKIATEST", "ap-south-1", service, action, params)))
+}
+
+/// An ECR call in process.
+pub(crate) fn ask_ecr(handle: &Handle, operation: &str, body: &Value) -> Got {
+    let mut request = query_request("AKIATEST", "ap-south-1", "ecr", "", &[]).map(|_| body.to_string());
+    let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}").parse().expect("header");
+    request.headers_mut().insert("x-amz-target", target);
+    answered(exchange(handle, request))
+}
+
+/// The target stack with reference parameters, changed by `edit`.
+pub(crate) async fn world_with(seed: u64, edit: impl FnOnce(&mut Seed)) -> World {
+    let running = Sim::start(config(seed, edit)).await.expect("starts");
     let handle = running.world();
     World { running, handle }
 }
@@ -77,16 +124,26 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
+fn form(action: &str, params: &[(&str, &str)]) -> String {
+    let mut body = format!("Action={action}");
+    for (name, value) in params {
+        body += &format!("&{}={}", encode(name), encode(value));
+    }
+    body
+}
+
 impl World {
-    async fn send(&self, request: hyper::Request<Full<Bytes>>) -> Result<Got, hyper::Error> {
+    pub(crate) async fn send(&self, request: hyper::Request<Full<Bytes>>) -> Result<Got, hyper::Error> {
         let stream = tokio::net::TcpStream::connect(self.running.addr).await.expect("connects");
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let exchange = async {
             let response = sender.send_request(request).await?;
             let status = response.status().as_u16();
-            assert!(response.headers().contains_key("x-amzn-requestid") || response.headers()["content-type"] == "application/json");
-            let body = response.into_body().collect().await?.to_bytes();
-            Ok(Got { status, body: String::from_utf8_lossy(&body).into_owned() })
+            let kind = &response.headers()["content-type"];
+            assert!(response.headers().contains_key("x-amzn-requestid") || kind == "application/json" || kind == "text/html");
+            let headers = response.headers().clone();
+            let bytes = response.into_body().collect().await?.to_bytes();
+            Ok(Got { status, body: String::from_utf8_lossy(&bytes).into_owned(), bytes, headers })
         };
         tokio::pin!(exchange);
         tokio::select! {
@@ -95,7 +152,7 @@ impl World {
         }
     }
 
-    fn authorization(key: &str, service: &str) -> String {
+    pub(crate) fn authorization(key: &str, service: &str) -> String {
         format!("AWS4-HMAC-SHA256 Credential={key}/20260105/ap-south-1/{service}/aws4_request, SignedHeaders=host, Signature=0")
     }
 
@@ -106,14 +163,10 @@ impl World {
 
     /// A query call under an access key.
     pub(crate) async fn as_key(&self, key: &str, service: &str, action: &str, params: &[(&str, &str)]) -> Result<Got, hyper::Error> {
-        let mut body = format!("Action={action}");
-        for (name, value) in params {
-            body += &format!("&{}={}", encode(name), encode(value));
-        }
         let request = hyper::Request::post("/")
             .header("host", "localhost")
             .header("authorization", Self::authorization(key, service))
-            .body(Full::new(Bytes::from(body)))
+            .body(Full::new(Bytes::from(form(action, params))))
             .expect("request");
         self.send(request).await
     }

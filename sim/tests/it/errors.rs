@@ -123,3 +123,49 @@ async fn roles_need_their_external_id_and_leave_a_session() {
     w.asg("DescribeAutoScalingGroups", &[]).await.refused(403, "ExpiredToken");
     w.ec2("DescribeInstances", &[]).await.refused(400, "RequestExpired");
 }
+
+/// Names nested without end, and parameters without number, are refused before a tree is made of them.
+#[tokio::test]
+async fn a_body_beyond_every_limit_is_a_malformed_query() {
+    let w = world().await;
+    let deep = vec!["a"; 100_000].join(".");
+    w.asg("DescribeAutoScalingGroups", &[(deep.as_str(), "1")]).await.refused(404, "MalformedQueryString");
+    let names: Vec<String> = (0..20_001).map(|n| format!("InstanceId.{n}")).collect();
+    let many: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), "i")).collect();
+    w.ec2("DescribeInstances", &many).await.refused(404, "MalformedQueryString");
+}
+
+/// Integers of the query services have 32 bits.
+#[tokio::test]
+async fn a_number_beyond_32_bits_is_none() {
+    let w = world().await;
+    for value in ["2147483648", "-2147483649", "9223372036854775807", "1e3", "", "0x10"] {
+        for member in ["HealthCheckGracePeriod", "DefaultCooldown", "MaxSize", "DefaultInstanceWarmup"] {
+            w.asg("UpdateAutoScalingGroup", &[("AutoScalingGroupName", crate::client::ASG), (member, value)]).await.refused(400, "ValidationError");
+        }
+    }
+    let longest = [("AutoScalingGroupName", crate::client::ASG), ("HealthCheckGracePeriod", "2147483647")];
+    assert_eq!(w.asg("UpdateAutoScalingGroup", &longest).await.status, 200);
+    w.handle.advance(600.0);
+    assert_eq!(w.describe_group().await.one("HealthCheckGracePeriod"), "2147483647");
+}
+
+/// What an answer would have to repeat must be a name that it can hold.
+#[tokio::test]
+async fn members_that_xml_cannot_hold_are_refused() {
+    let w = world().await;
+    let template = ("MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification.LaunchTemplateName", "stateless-app-template");
+    for odd in [
+        "MixedInstancesPolicy.LaunchTemplate.Overrides.member.1.%zz",
+        "MixedInstancesPolicy.InstancesDistribution.1",
+        "MixedInstancesPolicy.InstancesDistribution.a b",
+    ] {
+        w.asg("UpdateAutoScalingGroup", &[("AutoScalingGroupName", crate::client::ASG), template, (odd, "1")]).await.refused(400, "ValidationError");
+    }
+    let odd = [
+        ("AutoScalingGroupName", crate::client::ASG),
+        ("DesiredConfiguration.LaunchTemplate.LaunchTemplateName", "stateless-app-template"),
+        ("DesiredConfiguration.<x>", "1"),
+    ];
+    w.asg("StartInstanceRefresh", &odd).await.refused(400, "ValidationError");
+}

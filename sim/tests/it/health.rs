@@ -120,3 +120,21 @@ async fn crashing_and_flaky_images() {
     assert_eq!(bad.status, 400);
     assert!(bad.json()["error"].as_str().is_some_and(|e| e.starts_with("behaviour")));
 }
+
+/// `heal` ends what `sicken` began, and only that.
+#[tokio::test]
+async fn a_healed_instance_answers_again() {
+    let w = world().await;
+    let id = w.truth()[0]["id"].as_str().unwrap_or_default().to_owned();
+    w.on_group("SuspendProcesses", &[("ScalingProcesses.member.1", "HealthCheck")]).await;
+    assert_eq!(w.control("POST", &format!("instances/{id}/sicken"), serde_json::json!({})).await.status, 200);
+    w.handle.advance(120.0);
+    assert_eq!(w.targets().await, ["healthy", "unhealthy"]);
+    assert_eq!(w.control("POST", &format!("instances/{id}/heal"), serde_json::json!({})).await.status, 200);
+    // Two passes in a row, 30 seconds apart.
+    w.handle.advance(29.0);
+    assert_eq!(w.targets().await, ["healthy", "unhealthy"]);
+    w.handle.advance(35.0);
+    assert_eq!(w.targets().await, ["healthy", "healthy"]);
+    assert_eq!(w.truth().iter().find(|i| i["id"] == id.as_str()).map(|i| i["sick"].clone()), Some(false.into()));
+}

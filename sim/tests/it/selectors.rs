@@ -31,6 +31,7 @@ async fn versions_by_filter() {
 #[tokio::test]
 async fn unknown_filters_are_refused_even_where_there_is_nothing_to_filter() {
     let empty = world_with(7, |seed| {
+        seed.redis.clear();
         seed.subnets.clear();
         seed.vpc.clear();
         seed.groups.clear();

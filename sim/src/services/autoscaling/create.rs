@@ -106,6 +106,7 @@ pub(super) fn create(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         cause: None,
         retry_at: 0,
         last_end: None,
+        enabled_metrics: Default::default(),
     };
     w.groups.insert(name.clone(), group);
     let cause = format!("a user request created an AutoScalingGroup changing the desired capacity from 0 to {wanted}.");

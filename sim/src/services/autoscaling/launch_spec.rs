@@ -10,6 +10,21 @@ use crate::{
     },
 };
 
+/// Refuses a tree that [`generic`] could not write: members are words, and numbers stand in lists alone.
+pub(super) fn writable(node: &Node) -> Result<(), ApiError> {
+    for (name, kid) in &node.kids {
+        let word = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric());
+        if !word {
+            return Err(ApiError::validation(format!("{name} is not a valid parameter name.")));
+        }
+        match kid.kids.get("member") {
+            Some(list) => list.numbered().into_iter().try_for_each(writable)?,
+            None => writable(kid)?,
+        }
+    }
+    Ok(())
+}
+
 /// Reads a LaunchTemplateSpecification; the version defaults to `$Default` (aws-reference 3).
 pub(super) fn template(w: &World, p: &Node) -> Result<TemplateRef, ApiError> {
     let (id, name) = (p.text("LaunchTemplateId"), p.text("LaunchTemplateName"));
@@ -39,6 +54,7 @@ pub(super) fn read(w: &World, p: &Node) -> Result<Option<LaunchSpec>, ApiError> 
         (Some(_), Some(_)) => Err(ApiError::validation("Valid requests must contain either LaunchTemplate or MixedInstancesPolicy, but not both.")),
         (Some(t), None) => Ok(Some(LaunchSpec::Template(template(w, t)?))),
         (None, Some(m)) => {
+            writable(m)?;
             let launch = m.at("LaunchTemplate").cloned().unwrap_or_default();
             let spec = launch.at("LaunchTemplateSpecification").cloned().unwrap_or_default();
             Ok(Some(LaunchSpec::Mixed {

@@ -42,10 +42,17 @@ pub(super) fn suspend(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
 
 pub(super) fn resume(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let name = group(w, p)?.name.clone();
+    let now = w.now;
     let names = named(p)?;
     if let Some(g) = w.group_mut(&name) {
+        let paused = names.iter().any(|n| n == "InstanceRefresh") && g.is_suspended("InstanceRefresh");
         for process in names {
             g.suspended.remove(&process);
+        }
+        // A paused refresh goes on from here, its clock of progress too.
+        if let Some(refresh) = g.active_refresh_mut().filter(|_| paused) {
+            refresh.next_tick = now;
+            refresh.last_progress = now;
         }
     }
     w.wake_group(&name, w.now);

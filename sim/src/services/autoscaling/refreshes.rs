@@ -10,7 +10,7 @@ use crate::{
     world::{
         World,
         group::Group,
-        refresh::{Odd, Preferences, Refresh, Status},
+        refresh::{KEPT, Odd, Preferences, Refresh, Status},
     },
 };
 
@@ -23,7 +23,10 @@ pub(super) fn start(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let empty = Node::default();
     let raw = p.at("DesiredConfiguration");
     let desired = match raw {
-        Some(node) => launch_spec::read(w, node)?,
+        Some(node) => {
+            launch_spec::writable(node)?;
+            launch_spec::read(w, node)?
+        }
         None => None,
     };
     let preferences = preferences(p.at("Preferences").unwrap_or(&empty), g, desired.is_some())?;
@@ -33,10 +36,9 @@ pub(super) fn start(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
             "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.",
         ));
     }
-    let numbered = g.spec.template().is_some_and(|t| t.version.parse::<u64>().is_ok());
-    if preferences.auto_rollback && !numbered {
+    if preferences.auto_rollback && !w.reversible(&g.spec) {
         return Err(ApiError::validation(
-            "The AutoRollback parameter cannot be set to true when the Auto Scaling group uses a launch configuration or a launch template version of $Latest or $Default.",
+            "The AutoRollback parameter cannot be set to true when the Auto Scaling group uses a launch configuration, a launch template version of $Latest or $Default, or an AMI alias.",
         ));
     }
     let raw = raw.cloned().filter(|_| desired.is_some());
@@ -109,7 +111,7 @@ pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
         .get(name)
         .into_iter()
         .flat_map(|g| g.refreshes.iter().rev().map(move |r| (g, r)))
-        .filter(|(_, r)| ids.is_empty() || ids.contains(&r.id))
+        .filter(|(_, r)| w.now - r.created < KEPT && (ids.is_empty() || ids.contains(&r.id)))
         .collect();
     let (rows, next) = paged(p, rows, 50, 100)?;
     Ok(Fields::new().members("InstanceRefreshes", rows.into_iter().map(|(g, r)| one(g, r))).opt("NextToken", next))

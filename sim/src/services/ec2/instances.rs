@@ -17,16 +17,24 @@ use crate::{
     },
 };
 
-/// Ids named in the request, each well formed and known.
-fn named(w: &World, p: &Node) -> Result<Vec<String>, ApiError> {
-    let ids = p.texts("InstanceId");
-    for id in &ids {
-        let digits = id.strip_prefix("i-").unwrap_or_default();
-        if !matches!(digits.len(), 8 | 17) || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(ApiError::bad("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"")));
-        }
+fn well_formed(id: &str) -> Result<(), ApiError> {
+    let digits = id.strip_prefix("i-").unwrap_or_default();
+    if matches!(digits.len(), 8 | 17) && digits.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Ok(());
     }
-    let missing: Vec<&str> = ids.iter().filter(|id| !w.instances.contains_key(*id)).map(String::as_str).collect();
+    Err(ApiError::bad("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"")))
+}
+
+/// Ids named in a read, each well formed and to be seen by now (aws-reference 2.3).
+fn named(w: &World, p: &Node) -> Result<Vec<String>, ApiError> {
+    known(w, p, |i| w.visible(&i.id, i.launched_at))
+}
+
+/// Ids named in the request, each well formed and there.
+pub(super) fn known(w: &World, p: &Node, there: impl Fn(&Instance) -> bool) -> Result<Vec<String>, ApiError> {
+    let ids = p.texts("InstanceId");
+    ids.iter().try_for_each(|id| well_formed(id))?;
+    let missing: Vec<&str> = ids.iter().filter(|id| !w.instances.get(*id).is_some_and(&there)).map(String::as_str).collect();
     match missing.as_slice() {
         [] => Ok(ids),
         [one] => Err(ApiError::bad("InvalidInstanceID.NotFound", format!("The instance ID '{one}' does not exist"))),
@@ -90,7 +98,7 @@ pub(super) fn describe(w: &World, p: &Node) -> Result<Fields, ApiError> {
     Ok(Fields::new().items("reservationSet", sets).opt("nextToken", next))
 }
 
-fn state(s: Ec2State) -> Fields {
+pub(super) fn state(s: Ec2State) -> Fields {
     Fields::new().set("code", s.code()).set("name", s.name())
 }
 
@@ -109,15 +117,16 @@ fn one(w: &World, i: &Instance) -> Fields {
         .set("amiLaunchIndex", 0i64)
         .items("productCodes", Vec::<Fields>::new())
         .set("instanceType", &i.kind)
-        .set("launchTime", iso(i.launched_at))
+        .set("launchTime", iso(i.started_at.unwrap_or(i.launched_at)))
         .set("placement", Fields::new().set("availabilityZone", &i.az).set("groupName", "").set("tenancy", "default"))
         .set("monitoring", Fields::new().set("state", if detailed { "enabled" } else { "disabled" }));
     if alive {
         out = out.set("subnetId", &i.subnet).set("vpcId", &w.vpc).set("privateIpAddress", &i.ip);
     }
-    let groups = i.data.texts("SecurityGroupId");
+    let name_of = |id: &str| w.security_groups.get(id).map_or_else(|| id.to_owned(), |g| g.name.clone());
+    let groups = i.data.security_groups();
     out = out
-        .items("groupSet", groups.iter().map(|id| Fields::new().set("groupId", id).set("groupName", "app")))
+        .items("groupSet", groups.iter().map(|id| Fields::new().set("groupId", id).set("groupName", name_of(id))))
         .set("architecture", "x86_64")
         .set("rootDeviceType", "ebs")
         .set("rootDeviceName", "/dev/xvda")
@@ -136,7 +145,7 @@ fn one(w: &World, i: &Instance) -> Fields {
         out = out.set("iamInstanceProfile", Fields::new().set("arn", arn).set("id", id));
     }
     if let Some((code, text)) = &i.state_reason {
-        let at = i.shutdown_at.map(crate::clock::iso_seconds).unwrap_or_default();
+        let at = i.shutdown_at.or(i.stopping_at).map(crate::clock::iso_seconds).unwrap_or_default();
         out = out
             .set("reason", format!("User initiated ({})", at.replace('T', " ").replace('Z', " GMT")))
             .set("stateReason", Fields::new().set("code", code).set("message", text));
@@ -193,15 +202,28 @@ pub(super) fn status(w: &World, p: &Node) -> Result<Fields, ApiError> {
     Ok(Fields::new().items("instanceStatusSet", rows).opt("nextToken", next))
 }
 
+/// Generations before Nitro, which keep no live console.
+const BEFORE_NITRO: &[&str] =
+    &["c1.", "c3.", "c4.", "d2.", "g2.", "g3.", "i2.", "m1.", "m2.", "m3.", "m4.", "p2.", "r3.", "r4.", "t1.", "t2.", "x1."];
+
 pub(super) fn console(w: &World, p: &Node) -> Result<Fields, ApiError> {
-    if p.texts("InstanceId").is_empty() && p.text("InstanceId").is_none() {
+    let id = p.text("InstanceId").unwrap_or_default();
+    if id.is_empty() {
         return Err(ApiError::bad("MissingParameter", "The request must contain the parameter InstanceId"));
     }
-    let id = p.text("InstanceId").unwrap_or_default();
+    well_formed(id)?;
     let Some(i) = w.instances.get(id) else {
         return Err(ApiError::bad("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist")));
     };
-    let text = i.console_text(w.now);
-    let out = Fields::new().set("instanceId", id).set("timestamp", iso(w.now));
+    let asked = p.text("Latest");
+    let latest = asked == Some("true");
+    if latest && BEFORE_NITRO.iter().any(|family| i.kind.starts_with(family)) {
+        return Err(ApiError::bad("UnsupportedOperation", "This instance type does not support retrieving the latest console logs."));
+    }
+    // Without Latest the output is what was kept last, at some pace since the instance came up (aws-reference 7.3).
+    let pace = w.params.console_refresh.draw(w.seed, "console_refresh", id).max(1);
+    let at = if latest { w.now } else { i.running_at + (w.now - i.running_at).max(0) / pace * pace };
+    let text = i.console_text(at.min(w.now));
+    let out = Fields::new().set("instanceId", id).set("timestamp", iso(at.min(w.now)));
     Ok(if text.is_empty() { out } else { out.set("output", STANDARD.encode(text)) })
 }

@@ -16,7 +16,6 @@ use crate::{
 };
 
 const CIDR: &str = "10.0.0.0/16";
-const VPC_TAGS: [(&str, &str); 1] = [("Name", "main")];
 /// Addresses of a /24 that AWS leaves to its owner.
 const ADDRESSES: usize = 251;
 
@@ -120,6 +119,19 @@ const SUBNET_FILTERS: &[&str] = &[
     "vpc-id",
 ];
 
+/// Tags of the VPC or a subnet.
+fn tags_of<'a>(w: &'a World, id: &str) -> Vec<(&'a str, &'a str)> {
+    w.network_tags.get(id).into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str())).collect()
+}
+
+/// Adds the tags of what has any.
+fn tagged(w: &World, id: &str, out: Fields) -> Fields {
+    match tags_of(w, id) {
+        tags if tags.is_empty() => out,
+        tags => out.items("tagSet", tag_set(tags)),
+    }
+}
+
 /// Addresses that no instance holds.
 fn free(w: &World, s: &Subnet) -> usize {
     let taken = w.instances.values().filter(|i| i.subnet == s.id && i.ec2 != Ec2State::Terminated).count();
@@ -150,6 +162,7 @@ pub(super) fn subnets(w: &World, p: &Node) -> Result<Fields, ApiError> {
                     "cidr-block" | "cidr" | "cidrBlock" => cidr(*at),
                     "default-for-az" | "defaultForAz" | "enable-dns64" | "ipv6-native" => "false".into(),
                     "map-public-ip-on-launch" | "map-customer-owned-ip-on-launch" => "false".into(),
+                    name if name.starts_with("tag") => return of_tags(name, tags_of(w, &s.id)),
                     _ => return Vec::new(),
                 };
                 vec![value]
@@ -157,7 +170,7 @@ pub(super) fn subnets(w: &World, p: &Node) -> Result<Fields, ApiError> {
     });
     let (rows, next) = paged(p, rows.collect(), (5, 1000))?;
     let rows = rows.into_iter().map(|(at, s)| {
-        Fields::new()
+        let out = Fields::new()
             .set("availabilityZoneId", zone_id(w, &s.zone))
             .set("mapCustomerOwnedIpOnLaunch", false)
             .set("ownerId", &w.account)
@@ -173,7 +186,8 @@ pub(super) fn subnets(w: &World, p: &Node) -> Result<Fields, ApiError> {
             .set("availableIpAddressCount", free(w, s))
             .set("availabilityZone", &s.zone)
             .set("defaultForAz", false)
-            .set("mapPublicIpOnLaunch", false)
+            .set("mapPublicIpOnLaunch", false);
+        tagged(w, &s.id, out)
     });
     Ok(Fields::new().items("subnetSet", rows).opt("nextToken", next))
 }
@@ -214,8 +228,7 @@ pub(super) fn vpcs(w: &World, p: &Node) -> Result<Fields, ApiError> {
                 "dhcp-options-id" => dhcp.clone(),
                 "is-default" | "isDefault" => "false".into(),
                 "state" => "available".into(),
-                "tag-key" => return of_tags(name, VPC_TAGS),
-                name if name.starts_with("tag:") => return of_tags(name, VPC_TAGS),
+                name if name.starts_with("tag") => return of_tags(name, tags_of(w, &w.vpc)),
                 _ => return Vec::new(),
             };
             vec![value]
@@ -227,11 +240,11 @@ pub(super) fn vpcs(w: &World, p: &Node) -> Result<Fields, ApiError> {
         .set("instanceTenancy", "default")
         .items("cidrBlockAssociationSet", [block])
         .set("isDefault", false)
-        .items("tagSet", tag_set(VPC_TAGS))
         .set("vpcId", &w.vpc)
         .set("state", "available")
         .set("cidrBlock", CIDR)
         .set("dhcpOptionsId", &dhcp);
+    let row = tagged(w, &w.vpc, row);
     let (rows, next) = paged(p, fits.then_some(row).into_iter().collect(), (5, 1000))?;
     Ok(Fields::new().items("vpcSet", rows).opt("nextToken", next))
 }

@@ -18,10 +18,11 @@ use crate::{
 pub(super) fn templates(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let filters = filters(p, &["create-time", "launch-template-name", "tag-key", "tag:"])?;
     let (ids, names) = (p.texts("LaunchTemplateId"), p.texts("LaunchTemplateName"));
-    if let Some(id) = ids.iter().find(|id| !w.templates.contains_key(*id)) {
+    let seen = |t: &Template| w.visible(&t.id, t.created);
+    if let Some(id) = ids.iter().find(|id| !w.templates.get(*id).is_some_and(seen)) {
         return Err(no_id(id));
     }
-    if let Some(name) = names.iter().find(|n| w.template_named(n).is_none()) {
+    if let Some(name) = names.iter().find(|n| !w.template_named(n).is_some_and(seen)) {
         return Err(no_name(name));
     }
     let rows = w.templates.values().filter(|t| {
@@ -83,8 +84,8 @@ pub(super) fn versions(w: &World, p: &Node) -> Result<Fields, ApiError> {
         }
     } else {
         let id = find(w, p)?;
-        let Some(t) = w.templates.get(&id) else {
-            return Err(no_id(&id));
+        let Some(t) = w.templates.get(&id).filter(|t| w.visible(&t.id, t.created)) else {
+            return Err(p.text("LaunchTemplateName").map_or_else(|| no_id(&id), no_name));
         };
         if wanted.is_empty() {
             let bound = |name: &str| p.text(name).map(|v| t.number(v).ok_or_else(|| no_version(v, t))).transpose();

@@ -174,41 +174,21 @@ pub(super) fn create_version(w: &mut World, p: &Node, who: &Principal) -> Result
 
 pub(super) fn modify(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let id = find(w, p)?;
-    let wanted = p.text("SetDefaultVersion").or(p.text("DefaultVersion"));
+    let wanted = p.text("SetDefaultVersion").or(p.text("DefaultVersion")).ok_or_else(|| missing("SetDefaultVersion"))?;
+    let print = fingerprint(p);
+    let token = p.text("ClientToken").map(str::to_owned);
     let Some(t) = w.templates.get_mut(&id) else {
         return Err(no_id(&id));
     };
-    if let Some(text) = wanted {
-        let number = t.resolve(text).map(|v| v.number).ok_or_else(|| no_version(text, t))?;
-        t.default = number;
+    if let Some(token) = &token
+        && replay(t, token, &print)?.is_some()
+    {
+        return Ok(Fields::new().set("launchTemplate", one(t)));
+    }
+    let number = t.resolve(wanted).map(|v| v.number).ok_or_else(|| no_version(wanted, t))?;
+    t.default = number;
+    if let Some(token) = token {
+        t.tokens.insert(token, (print, number));
     }
     Ok(Fields::new().set("launchTemplate", one(t)))
-}
-
-pub(super) fn delete_versions(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
-    let id = find(w, p)?;
-    let wanted = p.texts("LaunchTemplateVersion");
-    if wanted.is_empty() {
-        return Err(missing("LaunchTemplateVersion"));
-    }
-    let Some(t) = w.templates.get_mut(&id) else {
-        return Err(no_id(&id));
-    };
-    let (mut done, mut failed) = (Vec::new(), Vec::new());
-    for text in wanted {
-        let base = Fields::new().set("launchTemplateId", &t.id).set("launchTemplateName", &t.name);
-        let refuse = |base: Fields, code: &str, message: String| {
-            base.set("versionNumber", text.parse::<u64>().unwrap_or(0)).set("responseError", Fields::new().set("code", code).set("message", message))
-        };
-        match text.parse::<u64>() {
-            Ok(n) if n == t.default => {
-                failed.push(refuse(base, "unexpectedError", format!("Cannot delete default version {n} of launch template {}", t.id)))
-            }
-            Ok(n) if t.versions.remove(&n).is_some() => done.push(base.set("versionNumber", n)),
-            _ => {
-                failed.push(refuse(base, "launchTemplateVersionDoesNotExist", format!("The specified launch template version {text} does not exist")))
-            }
-        }
-    }
-    Ok(Fields::new().items("successfullyDeletedLaunchTemplateVersionSet", done).items("unsuccessfullyDeletedLaunchTemplateVersionSet", failed))
 }
