@@ -251,3 +251,13 @@ async fn a_dry_run_is_judged_as_the_call_is_and_changes_nothing() {
     w.ec2("CreateLaunchTemplateVersion", &tried).await.refused(412, "DryRunOperation");
     assert_eq!(w.ec2("CreateLaunchTemplateVersion", &token).await.one("versionNumber"), "2");
 }
+
+#[tokio::test]
+async fn a_subnet_names_its_instances_by_address() {
+    let w = world().await;
+    let got = w.ec2("DescribeSubnets", &[]).await;
+    assert_eq!(got.all("hostnameType"), vec!["ip-name"; got.all("subnetId").len()]);
+    let dns = w.ec2("DescribeInstances", &[]).await;
+    let by_address = dns.all("privateIpAddress").into_iter().map(|ip| format!("ip-{}.ap-south-1.compute.internal", ip.replace('.', "-")));
+    assert_eq!(dns.all("privateDnsName"), by_address.collect::<Vec<_>>());
+}

@@ -179,6 +179,10 @@ pub(super) fn subnets(w: &World, p: &Node) -> Result<Fields, ApiError> {
             .set("subnetArn", subnet_arn(w, s))
             .set("enableDns64", false)
             .set("ipv6Native", false)
+            .set(
+                "privateDnsNameOptionsOnLaunch",
+                Fields::new().set("hostnameType", "ip-name").set("enableResourceNameDnsARecord", false).set("enableResourceNameDnsAAAARecord", false),
+            )
             .set("subnetId", &s.id)
             .set("state", "available")
             .set("vpcId", &w.vpc)
