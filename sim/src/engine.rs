@@ -174,10 +174,10 @@ impl Engine {
                 Outcome::Page(bad_gateway())
             }
             FaultKind::Stale => {
-                let oldest = self.world.now - seconds * 1000;
+                let now = self.world.now;
                 // Permissions are those of now: what is stale is the answer.
                 let allowed = authorize::check(&self.world, &request);
-                let result = match (allowed, self.past.since(oldest)) {
+                let result = match (allowed, self.past.since(now - seconds * 1000, now)) {
                     (Err(error), _) => Err(error),
                     (Ok(()), Some(old)) => perform(old, &request, &record.request_id),
                     (Ok(()), None) => perform(&mut self.world, &request, &record.request_id),

@@ -34,8 +34,10 @@ impl Past {
             self.states.push_back((world.clone(), rows));
             self.rows += rows;
         }
-        // The oldest goes when it is too old to be shown, or when there is no room: but one always stays.
-        while self.states.len() > 1 && (self.states.front().is_some_and(|(w, _)| w.now < now - age) || self.is_full()) {
+        // One that is too old to be shown stays as long as there is none between it and the oldest that may be: moved on,
+        // it is that one.
+        let second = |states: &VecDeque<(World, usize)>| states.get(1).is_some_and(|(w, _)| w.now <= now - age);
+        while self.states.len() > 1 && (second(&self.states) || self.is_full()) {
             self.rows -= self.states.pop_front().map_or(0, |(_, rows)| rows);
         }
     }
@@ -44,13 +46,53 @@ impl Past {
         self.states.len() > MOST || (self.states.len() > 2 && self.rows > MOST_ROWS)
     }
 
-    /// The oldest state that is not older than `oldest`; where there is none, the newest, moved on to that time.
-    pub(crate) fn since(&mut self, oldest: i64) -> Option<&mut World> {
-        let at = self.states.iter().position(|(w, _)| w.now >= oldest).unwrap_or(self.states.len().saturating_sub(1));
+    /// The oldest state that is not older than `oldest`, the present aside; where there is none, the newest before it, moved
+    /// on to that time.
+    pub(crate) fn since(&mut self, oldest: i64, now: i64) -> Option<&mut World> {
+        let between = self.states.iter().position(|(w, _)| (oldest..now).contains(&w.now));
+        let before = || self.states.iter().rposition(|(w, _)| w.now <= oldest);
+        let at = between.or_else(before).or_else(|| self.states.len().checked_sub(1))?;
         let (world, _) = self.states.get_mut(at)?;
         if world.now < oldest {
             world.advance_to(oldest);
         }
         Some(world)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::Params;
+
+    fn at(now: i64) -> World {
+        World::empty(now, 1, Params::reference(), "123456789012", "ap-south-1")
+    }
+
+    #[test]
+    fn states_are_few_and_none_is_older_than_needed() {
+        let mut past = Past::default();
+        for now in (0..600_000).step_by(100) {
+            past.keep(&at(now), now + 100, Some(30_000));
+            let ages: Vec<i64> = past.states.iter().map(|(w, _)| now + 100 - w.now).collect();
+            assert!(ages.len() <= MOST && ages.iter().skip(1).all(|age| *age < 30_000), "{ages:?}");
+        }
+        assert!(past.states.len() > MOST / 2, "spread over the age");
+        past.keep(&at(700_000), 700_000, None);
+        assert_eq!((past.states.len(), past.rows), (0, 0));
+    }
+
+    #[test]
+    fn a_large_world_has_fewer() {
+        let mut past = Past::default();
+        for now in (0..300_000).step_by(2000) {
+            past.keep(&at(now), now + 2000, Some(30_000));
+            // As if each state had this many rows.
+            if let Some((_, rows)) = past.states.back_mut() {
+                past.rows = past.rows - *rows + 40_000;
+                *rows = 40_000;
+            }
+        }
+        assert_eq!(past.states.len(), 3, "the last one was weighed after it was kept");
     }
 }

@@ -107,6 +107,19 @@ impl Request {
     }
 }
 
+/// The first key or text below that holds this.
+fn named(value: &Value, part: &str) -> String {
+    fn find<'a>(value: &'a Value, part: &str) -> Option<&'a str> {
+        match value {
+            Value::String(text) => Some(text.as_str()).filter(|t| t.contains(part)),
+            Value::Array(rows) => rows.iter().find_map(|row| find(row, part)),
+            Value::Object(map) => map.iter().find_map(|(key, kid)| Some(key.as_str()).filter(|k| k.contains(part)).or_else(|| find(kid, part))),
+            _ => None,
+        }
+    }
+    find(value, part).unwrap_or_default().to_owned()
+}
+
 /// Names of this world for the names in braces.
 fn names(handle: &Handle) -> Vec<(&'static str, String)> {
     let world = handle.snapshot();
@@ -120,7 +133,10 @@ fn names(handle: &Handle) -> Vec<(&'static str, String)> {
         ("{targets}", text("/target_groups/0/arn")),
         ("{repository}", text("/images/0/repository")),
         ("{digest}", text("/images/0/digest")),
-        ("{balancer}", text("/target_groups/0/arn").replace("targetgroup", "loadbalancer/app")),
+        ("{balancer}", named(&state["elb"], ":loadbalancer/")),
+        ("{listener}", named(&state["elb"], ":listener/")),
+        ("{security}", named(&state["security_groups"], "sg-")),
+        ("{bucket}", named(&state["buckets"], "")),
         ("{redis}", text("/redis/0/id")),
         ("{subnet}", text("/subnets/0/id")),
         ("{vpc}", text("/vpc")),
@@ -133,8 +149,21 @@ pub(crate) fn read(text: &str, handle: &Handle) -> Vec<Request> {
     text.lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| names.iter().fold(line.to_owned(), |line, (name, value)| line.replace(name, value)))
+        .inspect(|line| assert!(!line.contains("=&") && !line.ends_with('='), "the corpus names what this world has not: {line}"))
         .map(|line| parse(&line).unwrap_or_else(|| panic!("the corpus has a line that is no request: {line}")))
         .collect()
+}
+
+/// A value of the corpus: `+` is a blank, `%XX` a byte.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| *byte == b'%').and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        out.push(hex.unwrap_or(if *byte == b'+' { b' ' } else { *byte }));
+        rest = if hex.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn scope(service: &str) -> Option<[String; 3]> {
@@ -161,13 +190,17 @@ fn parse(line: &str) -> Option<Request> {
             let mut pairs = vec![("Action".to_owned(), second.to_owned())];
             pairs.extend(rest.split('&').filter(|p| !p.is_empty()).map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (name.to_owned(), value.replace('+', " "))
+                (name.to_owned(), decoded(value))
             }));
             request(scope(first), "POST", "/", Vec::new(), Body::Form(pairs))
         }
         "json" => {
             let target = vec![("x-amz-target".to_owned(), second.to_owned())];
             request(scope(first), "POST", "/", target, Body::Json(serde_json::from_str(rest).ok()?))
+        }
+        "rest" => {
+            let (path, body) = rest.split_once(' ').unwrap_or((rest, ""));
+            request(scope(first), second, path, Vec::new(), Body::Raw(body.as_bytes().to_vec()))
         }
         "control" => {
             let body = if rest.is_empty() { Body::Json(Value::Object(Map::new())) } else { Body::Json(serde_json::from_str(rest).ok()?) };

@@ -6,10 +6,11 @@ use hyper::Response;
 use serde_json::Value;
 
 /// Codes of server errors that are the world's, not a defect.
-const OWN: &[&str] = &["InsufficientInstanceCapacity", "RequestLimitExceeded", "ResourceContention", "SlowDown"];
+const OWN: &[&str] = &["InsufficientInstanceCapacity", "NotImplemented", "RequestLimitExceeded", "ResourceContention", "SlowDown"];
 
-/// Judges the form of an answer. `faulted`: a fault has made what it likes of it.
-pub(crate) fn judge(response: &Response<Vec<u8>>, control: bool, faulted: bool) -> Result<(), String> {
+/// Judges the form of an answer. `faulted`: a fault has made what it likes of it. `bare`: no body is expected, or one of
+/// any kind.
+pub(crate) fn judge(response: &Response<Vec<u8>>, control: bool, faulted: bool, bare: bool) -> Result<(), String> {
     if faulted {
         return Ok(());
     }
@@ -24,7 +25,9 @@ pub(crate) fn judge(response: &Response<Vec<u8>>, control: bool, faulted: bool) 
         return Err("no request id".into());
     }
     let code = match kind {
+        _ if body.is_empty() && bare => return Ok(()),
         _ if body.is_empty() => None,
+        kind if bare && status < 300 && !kind.contains("xml") => return Ok(()),
         kind if kind.contains("xml") => xml(body)?,
         kind if kind.contains("json") => json(body, control)?,
         kind if kind.contains("cbor") => cbor(body, header("x-amzn-query-error"))?,

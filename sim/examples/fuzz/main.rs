@@ -153,10 +153,12 @@ fn ask(world: &mut World, request: &Request, begun: Instant) -> Result<(), Strin
     let call = world.handle.calls_since(world.last).pop();
     world.last = call.as_ref().map_or(world.last, |c| c.seq);
     let fault = call.as_ref().and_then(|c| c.fault.clone());
+    // Objects are of any kind, and an answer to HEAD has none.
+    let bare = request.scope.as_ref().is_some_and(|[_, _, service]| service == "s3");
     let refused = match &exchange {
         Exchange::Answer(response) | Exchange::Late(response, _) => {
-            judge::judge(response, control, fault.as_deref().is_some_and(|f| f != "bucket" && f != "stale"))?;
-            (400..500).contains(&response.status().as_u16())
+            judge::judge(response, control, fault.as_deref().is_some_and(|f| f != "bucket" && f != "stale"), bare)?;
+            (400..600).contains(&response.status().as_u16())
         }
         Exchange::Hang | Exchange::Cut if fault.is_some() => false,
         other => return Err(format!("no answer and no fault: {other:?}")),

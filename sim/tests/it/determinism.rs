@@ -124,7 +124,8 @@ fn act(s: &mut Story, dice: &mut Dice, versions: &[String; 2]) {
         }
         11 => s.on_group(dice.of(&["SuspendProcesses", "ResumeProcesses"]), &[("ScalingProcesses.member.1", dice.of(&["Launch", "HealthCheck"]))]),
         12 => {
-            let role = [("RoleArn", "arn:aws:iam::123456789012:role/fleet-control"), ("RoleSessionName", "t"), ("ExternalId", "stack-external-id")];
+            let role =
+                [("RoleArn", "arn:aws:iam::123456789012:role/fleet-control"), ("RoleSessionName", "tests"), ("ExternalId", "stack-external-id")];
             // Its expiry is real time, by design the one thing that is not the same twice: only the keys are compared.
             let got = exchange(&s.handle, query_request("AKIATEST", "ap-south-1", "sts", "AssumeRole", &role));
             if let Exchange::Answer(_) = got {
