@@ -14,6 +14,8 @@ pub(crate) mod query;
 pub(crate) mod strange;
 pub(crate) mod xml;
 
+use serde_json::{Map, Value};
+
 /// A refusal in AWS's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
@@ -22,11 +24,21 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// HTTP status.
     pub(crate) status: u16,
+    /// Further members of the error's shape (JSON services only).
+    pub(crate) members: Map<String, Value>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), status }
+        Self { code: code.to_owned(), message: message.into(), status, members: Map::new() }
+    }
+
+    /// The same with further members, an object.
+    pub(crate) fn with(mut self, members: Value) -> Self {
+        if let Value::Object(members) = members {
+            self.members.extend(members);
+        }
+        self
     }
 
     /// HTTP 400 with this code.
