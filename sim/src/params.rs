@@ -59,7 +59,7 @@ pub struct Params {
     /// Pushed image until its scan is complete.
     pub scan: Span,
     /// Layer upload until it is forgotten if nobody completes it.
-    pub upload_expires: Span,
+    pub upload_kept: Span,
     /// A layer that no image names until it is gone.
     pub unreferenced_layer: Span,
     /// A lifecycle policy put, or applied, until it is applied next.
@@ -140,7 +140,7 @@ impl Params {
             terminated_visible: 3600,
             refresh_no_progress: 3600,
             scan: Span::new(10, 60),
-            upload_expires: Span::new(43_200, 86_400),
+            upload_kept: Span::new(43_200, 86_400),
             unreferenced_layer: Span::new(86_400, 259_200),
             lifecycle_run: Span::new(3600, 86_400),
             lifecycle_preview: Span::new(5, 60),
@@ -195,7 +195,7 @@ impl Params {
             health_poll: span("health_poll", r.health_poll),
             shutdown: span("shutdown", r.shutdown),
             scan: span("scan", r.scan),
-            upload_expires: span("upload_expires", r.upload_expires),
+            upload_kept: span("upload_kept", r.upload_kept),
             unreferenced_layer: span("unreferenced_layer", r.unreferenced_layer),
             lifecycle_run: span("lifecycle_run", r.lifecycle_run),
             lifecycle_preview: span("lifecycle_preview", r.lifecycle_preview),

@@ -69,8 +69,8 @@ pub(super) fn initiate(w: &mut World, v: &Value) -> Result<Value, ApiError> {
     repository(w, v)?;
     w.sweep_layers();
     let id = w.new_uuid("layer_upload");
-    let expires = w.now + w.params.upload_expires.draw(w.seed, "upload_expires", &id);
-    repository_mut(w, v)?.uploads.insert(id.clone(), Upload { expires, parts: Vec::new() });
+    let until = w.now + w.params.upload_kept.draw(w.seed, "upload_kept", &id);
+    repository_mut(w, v)?.uploads.insert(id.clone(), Upload { until, parts: Vec::new() });
     Ok(json!({"uploadId": id, "partSize": PART_SIZE}))
 }
 
@@ -78,7 +78,7 @@ pub(super) fn initiate(w: &mut World, v: &Value) -> Result<Value, ApiError> {
 fn upload<'a>(w: &'a World, v: &'a Value) -> Result<(&'a Repository, &'a str, &'a Upload), ApiError> {
     let r = repository(w, v)?;
     let id = need(v, "uploadId")?;
-    let found = r.uploads.get(id).filter(|u| w.now < u.expires).ok_or_else(|| {
+    let found = r.uploads.get(id).filter(|u| w.now < u.until).ok_or_else(|| {
         let words = format!(
             "The upload with upload ID '{id}' does not exist in the repository with name '{}' in the registry with id '{}'",
             r.name, w.account

@@ -85,7 +85,7 @@ pub(crate) struct Layer {
 /// An upload that is not complete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Upload {
-    pub(crate) expires: i64,
+    pub(crate) until: i64,
     pub(crate) parts: Vec<Blob>,
 }
 
@@ -116,7 +116,7 @@ impl World {
         let now = self.now;
         for repo in self.repositories.values_mut() {
             repo.layers.retain(|_, l| l.until.is_none_or(|until| now < until));
-            repo.uploads.retain(|_, u| now < u.expires);
+            repo.uploads.retain(|_, u| now < u.until);
         }
     }
 
