@@ -128,10 +128,10 @@ pub(super) fn part(w: &mut World, v: &Value) -> Result<Value, ApiError> {
     }
     let id = id.to_owned();
     let answer = about(w, &r.name, json!({"uploadId": id, "lastByteReceived": last}));
-    w.sweep_layers();
     if !w.has_room(size) {
         return Err(over_limit());
     }
+    w.sweep_layers();
     if let Some(upload) = repository_mut(w, v)?.uploads.get_mut(&id) {
         upload.parts.push(Blob::new(bytes));
     }

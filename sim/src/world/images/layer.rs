@@ -102,9 +102,9 @@ impl Repository {
         self.layers.get(digest).filter(|l| l.until.is_none_or(|until| now < until))
     }
 
-    fn stored(&self) -> u64 {
-        let layers = self.layers.values().filter_map(|l| l.content.as_ref()).flatten();
-        let parts = self.uploads.values().flat_map(|u| &u.parts);
+    fn stored(&self, now: i64) -> u64 {
+        let layers = self.layers.values().filter(|l| l.until.is_none_or(|until| now < until)).filter_map(|l| l.content.as_ref()).flatten();
+        let parts = self.uploads.values().filter(|u| now < u.until).flat_map(|u| &u.parts);
         let manifests = self.images.values().map(|i| i.manifest.as_str().len() as u64);
         layers.chain(parts).map(Blob::len).sum::<u64>() + manifests.sum::<u64>()
     }
@@ -122,7 +122,7 @@ impl World {
 
     /// Whether this many more bytes may be kept.
     pub(crate) fn has_room(&self, more: u64) -> bool {
-        let stored: u64 = self.repositories.values().map(Repository::stored).sum();
+        let stored: u64 = self.repositories.values().map(|r| r.stored(self.now)).sum();
         stored.saturating_add(more) <= self.params.ecr_store_bytes
     }
 
