@@ -43,6 +43,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) protocol: Option<&'a str>,
     /// `content-encoding`.
     pub(crate) encoding: Option<&'a str>,
+    pub(crate) host: Option<&'a str>,
     pub(crate) body: &'a [u8],
 }
 
@@ -119,7 +120,9 @@ impl Engine {
             Err(error) => (String::new(), Some(error)),
         };
         record.operation = calls::cut(&operation);
-        let request = Request { service: service.to_owned(), operation, region: region.to_owned(), principal: known, wire, body, strange: false };
+        let host = incoming.host.unwrap_or("localhost").to_owned();
+        let request =
+            Request { service: service.to_owned(), operation, region: region.to_owned(), principal: known, host, wire, body, strange: false };
         if let Some(error) = malformed {
             return self.finish(&request, record, Err(error));
         }

@@ -71,6 +71,24 @@ pub struct Params {
     pub refresh_no_progress: i64,
     /// Pushed image until its scan is complete.
     pub scan: Span,
+    /// Layer upload until it is forgotten if nobody completes it.
+    pub upload_kept: Span,
+    /// A layer that no image names until it is gone.
+    pub unreferenced_layer: Span,
+    /// A lifecycle policy put, or applied, until it is applied next.
+    pub lifecycle_run: Span,
+    /// StartLifecyclePolicyPreview until it is complete.
+    pub lifecycle_preview: Span,
+    /// A recorded pull until a later one is recorded.
+    pub pull_record_grain: i64,
+    /// A tag put on an image that is there already moves its imagePushedAt.
+    pub retag_moves_pushed: bool,
+    /// A lifecycle policy leaves images alone that a manifest list names.
+    pub lifecycle_spares_children: bool,
+    /// BatchGetImage by digest answers a manifest of a type the caller did not list (else it is not found).
+    pub digest_answers_any_type: bool,
+    /// Bytes of layers, parts and manifests that are kept at most; a limit of this simulator, the same in every world.
+    pub ecr_store_bytes: u64,
     /// A scheduled action's lateness.
     pub scheduled_lag: Span,
     /// A failed launch until the next try.
@@ -141,6 +159,15 @@ impl Params {
             terminated_visible: 3600,
             refresh_no_progress: 3600,
             scan: Span::new(10, 60),
+            upload_kept: Span::new(43_200, 86_400),
+            unreferenced_layer: Span::new(86_400, 259_200),
+            lifecycle_run: Span::new(3600, 86_400),
+            lifecycle_preview: Span::new(5, 60),
+            pull_record_grain: 86_400,
+            retag_moves_pushed: false,
+            lifecycle_spares_children: true,
+            digest_answers_any_type: true,
+            ecr_store_bytes: 256 << 20,
             scheduled_lag: Span::new(1, 120),
             launch_retry: Span::new(30, 90),
             control_loop: Span::new(3, 10),
@@ -193,6 +220,14 @@ impl Params {
             balancer_provisioning: span("balancer_provisioning", r.balancer_provisioning),
             target_timeout_is_six: flag("target_timeout_is_six"),
             scan: span("scan", r.scan),
+            upload_kept: span("upload_kept", r.upload_kept),
+            unreferenced_layer: span("unreferenced_layer", r.unreferenced_layer),
+            lifecycle_run: span("lifecycle_run", r.lifecycle_run),
+            lifecycle_preview: span("lifecycle_preview", r.lifecycle_preview),
+            pull_record_grain: 3600 + (hash(seed, "pull_record_grain", "grain") % 82_801) as i64,
+            retag_moves_pushed: flag("retag_moves_pushed"),
+            lifecycle_spares_children: flag("lifecycle_spares_children"),
+            digest_answers_any_type: flag("digest_answers_any_type"),
             scheduled_lag: span("scheduled_lag", r.scheduled_lag),
             launch_retry: span("launch_retry", r.launch_retry),
             control_loop: span("control_loop", r.control_loop),

@@ -70,9 +70,16 @@ pub(crate) fn uuid(seed: u64, label: &str, key: &str) -> String {
 
 /// `sha256:<hex>` of the bytes, the way a registry names a manifest.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
+    sha256_of([bytes])
+}
+
+/// The same of bytes in parts.
+pub(crate) fn sha256_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     use std::fmt::Write;
+    let mut hash = Sha256::new();
+    parts.into_iter().for_each(|part| hash.update(part));
     let mut out = String::from("sha256:");
-    for byte in Sha256::digest(bytes) {
+    for byte in hash.finalize() {
         let _ = write!(out, "{byte:02x}");
     }
     out

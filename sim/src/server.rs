@@ -22,10 +22,13 @@ use crate::{
     engine::{Incoming, Outcome},
     handle::Handle,
     page,
+    services::ecr,
     wire::Reply,
 };
 
 const BODY_LIMIT: usize = 8 << 20;
+/// A part of a layer: 20 MiB in base64 (aws-reference 8).
+const PART_LIMIT: usize = 30 << 20;
 const HANG: Duration = Duration::from_secs(120);
 
 /// Reason for closing a connection without an answer.
@@ -81,7 +84,7 @@ pub enum Exchange {
 
 async fn respond(handle: Handle, request: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
     let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
+    let Ok(body) = Limited::new(body, body_limit(&head)).collect().await else {
         return Ok(too_large().map(Full::from));
     };
     match exchange(&handle, &head, &body.to_bytes()) {
@@ -98,14 +101,22 @@ async fn respond(handle: Handle, request: Request<hyper::body::Incoming>) -> Res
     }
 }
 
+fn body_limit(head: &Parts) -> usize {
+    let part = head.headers.get("x-amz-target").is_some_and(|t| t.as_bytes().ends_with(b".UploadLayerPart"));
+    if part { PART_LIMIT } else { BODY_LIMIT }
+}
+
 fn too_large() -> Response<Vec<u8>> {
     plain(413, "application/json", br#"{"error":"body: too large"}"#.to_vec())
 }
 
 /// One request, control or AWS, without its connection.
 pub(crate) fn exchange(handle: &Handle, head: &Parts, body: &[u8]) -> Exchange {
-    if body.len() > BODY_LIMIT {
+    if body.len() > body_limit(head) {
         return Exchange::Answer(too_large());
+    }
+    if let (Some(path), "GET" | "HEAD") = (head.uri.path().strip_prefix(ecr::LAYER_PATH), head.method.as_str()) {
+        return Exchange::Answer(layer(handle, path, head.uri.query().unwrap_or_default()));
     }
     if let Some(path) = control_path(head.uri.path()) {
         if let Some(page) = page::answer(&head.method, path, &head.headers) {
@@ -128,6 +139,7 @@ pub(crate) fn exchange(handle: &Handle, head: &Parts, body: &[u8]) -> Exchange {
         target: header("x-amz-target"),
         protocol: header("smithy-protocol"),
         encoding: header("content-encoding"),
+        host: header("host").or(head.uri.authority().map(|a| a.as_str())),
         body,
     };
     let outcome = handle.lock().serve(&incoming);
@@ -165,6 +177,19 @@ fn control_path(path: &str) -> Option<&str> {
     match path.strip_prefix("/_sim")? {
         "" => Some(""),
         rest => rest.strip_prefix('/'),
+    }
+}
+
+/// A layer's bytes behind an URL of GetDownloadUrlForLayer, or S3's refusal.
+fn layer(handle: &Handle, path: &str, query: &str) -> Response<Vec<u8>> {
+    let found = ecr::download(&handle.lock().world, path, query);
+    match found {
+        Ok(parts) => plain(200, "application/octet-stream", parts.iter().map(|part| part.bytes()).collect::<Vec<_>>().concat()),
+        Err(error) => {
+            let body =
+                format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message></Error>", error.code, error.message);
+            plain(error.status, "application/xml", body.into())
+        }
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) region: String,
     pub(crate) principal: Principal,
     pub(crate) wire: Wire,
+    /// Where the caller found this port.
+    pub(crate) host: String,
     pub(crate) body: Body,
     /// States in the answer take a value that is in no model ([`strange`]).
     pub(crate) strange: bool,
@@ -64,7 +66,7 @@ pub(crate) enum Body {
 impl Request {
     /// Whether the operation only reads, by AWS's naming.
     pub(crate) fn reads(&self) -> bool {
-        ["Describe", "List", "Get", "BatchGet", "Head", "Simulate"].iter().any(|p| self.operation.starts_with(p))
+        ["Describe", "List", "Get", "BatchGet", "BatchCheck", "Head", "Simulate"].iter().any(|p| self.operation.starts_with(p))
     }
 
     /// Whether the service is the account's, whatever Region it is asked in.
@@ -119,7 +121,7 @@ pub(crate) fn perform(world: &mut World, request: &Request, request_id: &str) ->
             }
             request.answer(&members, request_id)
         }),
-        (Body::Json(v), "ecr") => ecr::call(world, op, v).map(|v| json::ok(&v)),
+        (Body::Json(v), "ecr") => ecr::call(world, op, v, &request.host).map(|v| json::ok(&v)),
         (Body::S3(call), "s3") => s3::call(world, op, call, request),
         (_, service) => Err(ApiError::bad("InvalidAction", format!("The service {service} is not available at this endpoint."))),
     }

@@ -15,6 +15,8 @@ pub(crate) mod rest;
 pub(crate) mod strange;
 pub(crate) mod xml;
 
+use serde_json::{Map, Value};
+
 /// A refusal in AWS's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
@@ -25,15 +27,25 @@ pub(crate) struct ApiError {
     pub(crate) status: u16,
     /// Further headers of the answer.
     pub(crate) headers: Vec<(String, String)>,
+    /// Further members of the error's shape (JSON services only).
+    pub(crate) members: Map<String, Value>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), status, headers: Vec::new() }
+        Self { code: code.to_owned(), message: message.into(), status, headers: Vec::new(), members: Map::new() }
     }
 
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with further members, an object.
+    pub(crate) fn with(mut self, members: Value) -> Self {
+        if let Value::Object(members) = members {
+            self.members.extend(members);
+        }
         self
     }
 

@@ -199,6 +199,7 @@ impl World {
                     self.observe_caches();
                 }
                 Entity::Alarm(name) => self.step_alarm(&name),
+                Entity::Repository(name) => self.step_repository(&name),
             }
         }
         self.now = self.now.max(to);
@@ -208,7 +209,7 @@ impl World {
     pub(crate) fn rows(&self) -> usize {
         let history: usize = self.groups.values().map(|g| 1 + g.activities.len() + g.refreshes.len()).sum();
         let targets: usize = self.target_groups.values().map(|t| 1 + t.targets.len()).sum();
-        let images: usize = self.repositories.values().map(|r| 1 + r.images.len()).sum();
+        let images: usize = self.repositories.values().map(|r| 1 + r.images.len() + r.layers.len() + r.uploads.len()).sum();
         let versions: usize = self.templates.values().map(|t| 1 + t.versions.len()).sum();
         self.instances.len() + history + targets + images + versions
     }

@@ -28,6 +28,20 @@ mod cloudwatch_wire;
 mod controls;
 #[path = "it/determinism.rs"]
 mod determinism;
+#[path = "it/ecr_index.rs"]
+mod ecr_index;
+#[path = "it/ecr_layers.rs"]
+mod ecr_layers;
+#[path = "it/ecr_lifecycle.rs"]
+mod ecr_lifecycle;
+#[path = "it/ecr_push.rs"]
+mod ecr_push;
+#[path = "it/ecr_put.rs"]
+mod ecr_put;
+#[path = "it/ecr_repositories.rs"]
+mod ecr_repositories;
+#[path = "it/ecr_scan.rs"]
+mod ecr_scan;
 #[path = "it/elb.rs"]
 mod elb;
 #[path = "it/elb_beside.rs"]

@@ -47,7 +47,12 @@ OPERATIONS = {
     """.split(),
     "ecr": """
         GetAuthorizationToken DescribeRepositories DescribeImages ListImages BatchGetImage BatchDeleteImage
-        DescribeImageScanFindings
+        DescribeImageScanFindings DescribeRegistry GetRegistryScanningConfiguration CreateRepository DeleteRepository
+        PutImageTagMutability PutImageScanningConfiguration SetRepositoryPolicy GetRepositoryPolicy
+        DeleteRepositoryPolicy TagResource UntagResource ListTagsForResource PutImage BatchCheckLayerAvailability
+        InitiateLayerUpload UploadLayerPart CompleteLayerUpload GetDownloadUrlForLayer StartImageScan
+        PutLifecyclePolicy GetLifecyclePolicy DeleteLifecyclePolicy StartLifecyclePolicyPreview
+        GetLifecyclePolicyPreview
     """.split(),
     "elasticache": """
         CreateReplicationGroup DescribeReplicationGroups ModifyReplicationGroup DeleteReplicationGroup

@@ -17,8 +17,11 @@ pub(crate) fn ok(value: &Value) -> Reply {
 
 /// A refusal.
 pub(crate) fn error(error: &ApiError) -> Reply {
-    let body = json!({"__type": error.code, "message": error.message}).to_string();
-    Reply { error: Some(error.code.clone()), ..Reply::new(error.status, TYPE, body) }
+    let mut body = json!({"__type": error.code, "message": error.message});
+    if let Some(body) = body.as_object_mut() {
+        body.extend(error.members.clone());
+    }
+    Reply { error: Some(error.code.clone()), ..Reply::new(error.status, TYPE, body.to_string()) }
 }
 
 /// A successful answer in the older version.

@@ -17,6 +17,7 @@ pub(crate) enum Entity {
     /// Replication group, or cache cluster of none.
     Cache(String),
     Alarm(String),
+    Repository(String),
 }
 
 /// The queue of wakes.

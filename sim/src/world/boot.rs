@@ -134,17 +134,17 @@ impl World {
             let failure = match act {
                 Act::Missing(command) => Some(format!("{part}: {command}: command not found")),
                 Act::Pull(reference) => match self.pull(reference) {
-                    Ok((_, digest)) => {
+                    Ok(pulled) => {
                         instance.log(now, format!("cloud-init[2204]: {reference}: Pulling from registry"));
-                        instance.log(now, format!("cloud-init[2204]: Digest: {digest}"));
+                        instance.log(now, format!("cloud-init[2204]: Digest: {}", pulled.named));
                         instance.log(now, format!("cloud-init[2204]: Status: Downloaded newer image for {reference}"));
                         None
                     }
                     Err(message) => Some(message),
                 },
                 Act::Run(reference) => match self.pull(reference) {
-                    Ok((repository, digest)) => {
-                        self.start(instance, reference, &repository, &digest);
+                    Ok(pulled) => {
+                        self.start(instance, reference, &pulled.repository, &pulled.digest);
                         None
                     }
                     Err(message) => Some(format!("Unable to find image '{reference}' locally: {message}")),

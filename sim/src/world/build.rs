@@ -81,7 +81,7 @@ impl World {
     fn build_repositories(&mut self, seed: &Seed) -> Result<()> {
         let now = self.now;
         for r in &seed.repositories {
-            let row = Repository { name: r.name.clone(), created: now - 90 * 24 * HOUR, ..Repository::default() };
+            let row = Repository { name: r.name.clone(), created: now - 90 * 24 * HOUR, scan_on_push: true, ..Repository::default() };
             self.repositories.insert(r.name.clone(), row);
             let count = r.images.len() as i64;
             for (at, image) in r.images.iter().enumerate() {

@@ -3,12 +3,22 @@
 //! **Invariant:** a digest is the sha256 of the manifest's exact bytes; a tag names one image at a time, and moving it
 //! leaves the old image in place, untagged.
 
+pub(crate) mod expiry;
+pub(crate) mod layer;
+pub(crate) mod manifest;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::{rng, seed::ImageSeed};
+use expiry::{Lifecycle, Preview};
+use layer::{Layer, Text, Upload};
+use manifest::{DOCKER, Manifest};
+
+/// Longest time an image may name, seconds.
+const YEAR: i64 = 31_536_000;
 
 /// How the application in an image behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
@@ -38,7 +48,7 @@ impl Behaviour {
                 "hang" => Some(Self::Hang),
                 _ => None,
             },
-            Some(("crash_after", s)) => s.parse().ok().filter(|s| *s >= 0).map(Self::CrashAfter),
+            Some(("crash_after", s)) => s.parse().ok().filter(|s| (0..=YEAR).contains(s)).map(Self::CrashAfter),
             Some(("flaky", p)) => p.parse().ok().filter(|p| (0.0..=1.0).contains(p)).map(Self::Flaky),
             Some(_) => None,
         }
@@ -57,37 +67,104 @@ impl Behaviour {
     }
 }
 
+/// A scan of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scan {
+    pub(crate) started: i64,
+    pub(crate) done: i64,
+}
+
 /// One image.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Image {
     pub(crate) digest: String,
-    pub(crate) manifest: String,
+    pub(crate) manifest: Text,
+    /// What the manifest says.
+    pub(crate) form: Manifest,
     pub(crate) size: u64,
     pub(crate) pushed: i64,
+    /// Last recorded pull.
     pub(crate) pulled: Option<i64>,
     pub(crate) behaviour: Behaviour,
     pub(crate) boot_seconds: Option<i64>,
-    pub(crate) scanned_at: i64,
+    pub(crate) scan: Option<Scan>,
+}
+
+impl Image {
+    /// A pull is recorded when the last record is older than the grain.
+    pub(crate) fn record_pull(&mut self, now: i64, grain: i64) {
+        if self.pulled.is_none_or(|last| now - last >= grain * 1000) {
+            self.pulled = Some(now);
+        }
+    }
+}
+
+/// Which tags may move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mutability {
+    /// AWS's name of the mode.
+    pub(crate) mode: String,
+    /// Tags that fit one of these are the exception.
+    pub(crate) exclusions: Vec<String>,
+}
+
+impl Default for Mutability {
+    fn default() -> Self {
+        Self { mode: "MUTABLE".into(), exclusions: Vec::new() }
+    }
+}
+
+impl Mutability {
+    /// Whether this tag, once set, stays.
+    pub(crate) fn fixes(&self, tag: &str) -> bool {
+        self.mode.starts_with("IMMUTABLE") != self.exclusions.iter().any(|pattern| expiry::fits(pattern, tag))
+    }
 }
 
 /// One repository.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Repository {
     pub(crate) name: String,
     pub(crate) created: i64,
     pub(crate) images: BTreeMap<String, Image>,
     /// Tag to digest.
     pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) layers: BTreeMap<String, Layer>,
+    pub(crate) uploads: BTreeMap<String, Upload>,
+    pub(crate) mutability: Mutability,
+    pub(crate) scan_on_push: bool,
+    /// Tags of the repository itself.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Its resource policy, kept and not enforced.
+    pub(crate) policy: Option<String>,
+    pub(crate) lifecycle: Option<Lifecycle>,
+    pub(crate) preview: Option<Preview>,
 }
 
 impl Repository {
     pub(crate) fn tags_of(&self, digest: &str) -> Vec<&str> {
         self.tags.iter().filter(|(_, d)| *d == digest).map(|(t, _)| t.as_str()).collect()
     }
+
+    /// The tags of every tagged image.
+    pub(crate) fn tags_by_digest(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut out: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (tag, digest) in &self.tags {
+            out.entry(digest).or_default().push(tag);
+        }
+        out
+    }
 }
 
-/// Media type of every manifest here.
-pub(crate) const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// An image an instance has pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pulled {
+    pub(crate) repository: String,
+    /// What the reference named; an index, perhaps.
+    pub(crate) named: String,
+    /// The image of the instance's own platform.
+    pub(crate) digest: String,
+}
 
 /// A manifest whose bytes are decided by the salt alone.
 fn manifest(seed: u64, salt: &str) -> (String, u64) {
@@ -95,7 +172,7 @@ fn manifest(seed: u64, salt: &str) -> (String, u64) {
     let size = |n: u64| 20_000_000 + rng::hash(seed, "size", &format!("{salt}/{n}")) % 60_000_000;
     let (a, b) = (size(1), size(2));
     let text = format!(
-        "{{\n   \"schemaVersion\": 2,\n   \"mediaType\": \"{MANIFEST_TYPE}\",\n   \"config\": {{\n      \"mediaType\": \"application/vnd.docker.container.image.v1+json\",\n      \"size\": 7023,\n      \"digest\": \"{}\"\n   }},\n   \"layers\": [\n      {{\n         \"mediaType\": \"application/vnd.docker.image.rootfs.diff.tar.gzip\",\n         \"size\": {a},\n         \"digest\": \"{}\"\n      }},\n      {{\n         \"mediaType\": \"application/vnd.docker.image.rootfs.diff.tar.gzip\",\n         \"size\": {b},\n         \"digest\": \"{}\"\n      }}\n   ]\n}}",
+        "{{\n   \"schemaVersion\": 2,\n   \"mediaType\": \"{DOCKER}\",\n   \"config\": {{\n      \"mediaType\": \"application/vnd.docker.container.image.v1+json\",\n      \"size\": 7023,\n      \"digest\": \"{}\"\n   }},\n   \"layers\": [\n      {{\n         \"mediaType\": \"application/vnd.docker.image.rootfs.diff.tar.gzip\",\n         \"size\": {a},\n         \"digest\": \"{}\"\n      }},\n      {{\n         \"mediaType\": \"application/vnd.docker.image.rootfs.diff.tar.gzip\",\n         \"size\": {b},\n         \"digest\": \"{}\"\n      }}\n   ]\n}}",
         layer(0),
         layer(1),
         layer(2)
@@ -111,24 +188,39 @@ impl World {
         if image.tag.is_empty() {
             return Err("tag: must not be empty".into());
         }
-        if image.boot_seconds.is_some_and(|s| s < 0) {
-            return Err("boot_seconds: must not be negative".into());
+        if image.boot_seconds.is_some_and(|s| !(0..=YEAR).contains(&s)) {
+            return Err(format!("boot_seconds: must be between 0 and {YEAR}"));
         }
         let key = self.next_key();
         let (manifest, size) = manifest(self.seed, &format!("{repository}/{key}"));
         let digest = rng::sha256(manifest.as_bytes());
-        let scanned_at = pushed + self.params.scan.draw(self.seed, "scan", &digest);
+        let form = Manifest::parse(&manifest, None)?;
+        let scan = Some(Scan { started: pushed, done: pushed + self.params.scan.draw(self.seed, "scan", &digest) });
         let repo = self.repositories.get_mut(repository).ok_or_else(|| format!("repository: {repository:?} does not exist"))?;
-        let image_row =
-            Image { digest: digest.clone(), manifest, size, pushed, pulled: None, behaviour, boot_seconds: image.boot_seconds, scanned_at };
-        repo.images.insert(digest.clone(), image_row);
+        for (at, blob) in form.blobs().enumerate() {
+            let app = (at == 0).then_some((behaviour, image.boot_seconds));
+            let layer = Layer { size: blob.size, media_type: Some(blob.media_type.clone()), content: None, until: None, app };
+            repo.layers.insert(blob.digest.clone(), layer);
+        }
+        let row = Image {
+            digest: digest.clone(),
+            manifest: manifest.into(),
+            form,
+            size,
+            pushed,
+            pulled: None,
+            behaviour,
+            boot_seconds: image.boot_seconds,
+            scan: scan.filter(|_| repo.scan_on_push),
+        };
+        repo.images.insert(digest.clone(), row);
         repo.tags.insert(image.tag.clone(), digest.clone());
         Ok(digest)
     }
 
-    /// The repository and digest behind a reference `host/repository:tag` or `host/repository@sha256:…`, or the words
-    /// in which docker refuses it.
-    pub(crate) fn pull(&mut self, reference: &str) -> Result<(String, String), String> {
+    /// What is behind a reference `host/repository:tag` or `host/repository@sha256:…`, or the words in which docker
+    /// refuses it.
+    pub(crate) fn pull(&mut self, reference: &str) -> Result<Pulled, String> {
         let registry = self.registry();
         let Some((host, rest)) = reference.split_once('/').filter(|(host, _)| host.contains('.')) else {
             return Err(format!(
@@ -145,7 +237,7 @@ impl World {
                 (name, Ok(tag))
             }
         };
-        let now = self.now;
+        let (now, grain) = (self.now, self.params.pull_record_grain);
         let account = self.account.clone();
         let Some(repo) = self.repositories.get_mut(name) else {
             return Err(format!(
@@ -156,13 +248,25 @@ impl World {
             Err(digest) => Some(digest.to_owned()),
             Ok(tag) => repo.tags.get(tag).cloned(),
         };
-        match digest.and_then(|d| repo.images.get_mut(&d)) {
-            Some(image) => {
-                image.pulled = Some(now);
-                Ok((name.to_owned(), image.digest.clone()))
-            }
-            None => Err(format!("Error response from daemon: manifest for {reference} not found: manifest unknown: Requested image not found")),
+        let lost = || format!("Error response from daemon: manifest for {reference} not found: manifest unknown: Requested image not found");
+        let image = digest.and_then(|d| repo.images.get(&d)).ok_or_else(lost)?;
+        let named = image.digest.clone();
+        let own = if image.form.is_index() {
+            let child = image.form.own_platform().ok_or("no matching manifest for linux/amd64 in the manifest list entries")?;
+            repo.images.get(&child.digest).ok_or_else(lost)?
+        } else {
+            image
+        };
+        if !own.form.is_container() {
+            return Err(format!("Error response from daemon: unsupported media type {}", own.form.artifact().unwrap_or_default()));
         }
+        let digest = own.digest.clone();
+        for pulled in [&named, &digest] {
+            if let Some(image) = repo.images.get_mut(pulled) {
+                image.record_pull(now, grain);
+            }
+        }
+        Ok(Pulled { repository: name.to_owned(), named, digest })
     }
 
     pub(crate) fn image(&self, repository: &str, digest: &str) -> Option<&Image> {

@@ -77,6 +77,7 @@ impl World {
             "images": self.repositories.values().flat_map(|r| r.images.values().map(move |i| json!({
                 "repository": r.name,
                 "digest": i.digest,
+                "media_type": i.form.media_type,
                 "tags": r.tags_of(&i.digest),
                 "behaviour": i.behaviour.text(),
                 "boot_seconds": i.boot_seconds,

@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use crate::client::{TEMPLATE, World, runs, world};
 
-const REGISTRY: &str = "123456789012.dkr.ecr.ap-south-1.amazonaws.com";
+/// Host of the target stack's registry.
+pub(crate) const REGISTRY: &str = "123456789012.dkr.ecr.ap-south-1.amazonaws.com";
 
 /// Launches one instance of this user data and returns its ground truth five minutes later.
-async fn launched(w: &World, user_data: &str, more: &[(&str, &str)]) -> Value {
+pub(crate) async fn launched(w: &World, user_data: &str, more: &[(&str, &str)]) -> Value {
     let data = STANDARD.encode(user_data);
     let mut call = vec![("LaunchTemplateName", TEMPLATE), ("SourceVersion", "1"), ("LaunchTemplateData.UserData", data.as_str())];
     call.extend_from_slice(more);

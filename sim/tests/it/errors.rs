@@ -58,7 +58,7 @@ async fn unknown_operations_are_refused_and_logged() {
     let w = world().await;
     w.asg("FlyToTheMoon", &[]).await.refused(400, "InvalidAction");
     w.ec2("RunInstances", &[]).await.refused(400, "InvalidAction");
-    let got = w.ecr("PutImage", serde_json::json!({})).await;
+    let got = w.ecr("PutReplicationConfiguration", serde_json::json!({})).await;
     assert_eq!((got.status, got.json()["__type"].as_str()), (400, Some("UnknownOperationException")));
     let got = w.query("dynamodb", "ListTables", &[]).await;
     assert_eq!(got.status, 400);
