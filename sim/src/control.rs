@@ -59,6 +59,13 @@ fn ok() -> String {
     "ok".into()
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ImpairBody {
+    #[serde(default)]
+    seconds: Option<i64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LoadBody {
@@ -130,6 +137,7 @@ const CONTROLS: &[(&str, &str, &str)] = &[
     ("POST", "instances/ID/heal", "its application answers as its image does again"),
     ("GET", "buckets", "the token buckets that are in use"),
     ("POST", "buckets", "{on, scale?} switches the token buckets on or off, all full"),
+    ("POST", "instances/ID/impair", "{seconds?}: its status check fails from now on, or for so long"),
     ("POST", "capacity", "{az, instances} limits launches, null lifts the limit"),
     ("GET", "policy", "the policies put here"),
     ("POST", "policy", "{principal?, document} judges every call of that user or role, or of all"),
@@ -212,6 +220,13 @@ fn route(h: &Handle, method: &str, path: &str, query: &str, body: &[u8]) -> Resu
         ("POST", ["buckets"]) => {
             let b: BucketsBody = read(body)?;
             h.buckets(b.on, b.scale).map(|()| done()).map_err(bad)
+        }
+        ("POST", ["instances", id, "impair"]) => {
+            let b: ImpairBody = if body.is_empty() { ImpairBody::default() } else { read(body)? };
+            if b.seconds.is_some_and(|s| !(1..=31_536_000).contains(&s)) {
+                return Err(bad("seconds: must be between 1 and 31536000"));
+            }
+            h.impair(id, b.seconds).map(|()| done()).map_err(missing)
         }
         ("POST", ["load"]) => {
             let b: LoadBody = read(body)?;

@@ -151,6 +151,19 @@ impl Handle {
         Ok(())
     }
 
+    /// Makes the status check of an instance fail, from now on or for so many seconds.
+    pub fn impair(&self, instance: &str, seconds: Option<i64>) -> Result<()> {
+        let mut engine = self.lock();
+        let group = known(&engine.world, instance)?;
+        let now = engine.world.now;
+        if let Some(i) = engine.world.instances.get_mut(instance) {
+            i.impaired = Some((now, seconds.map(|s| now + s * 1000)));
+        }
+        engine.world.wake_group(&group, now);
+        engine.world.advance_to(now);
+        Ok(())
+    }
+
     /// Launches still possible in a zone; 0 makes them fail with InsufficientInstanceCapacity, `None` lifts the limit.
     pub fn capacity(&self, zone: &str, instances: Option<u64>) -> Result<()> {
         let mut engine = self.change();

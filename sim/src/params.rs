@@ -95,6 +95,18 @@ pub struct Params {
     pub launch_retry: Span,
     /// Pace of a refresh's own loop.
     pub control_loop: Span,
+    /// Target group attached until the group's instances are registered with it.
+    pub attach: Span,
+    /// Zones out of balance until the group moves an instance.
+    pub rebalance: Span,
+    /// A failing status check until it counts.
+    pub impaired_wait: Span,
+    /// `Pending:Proceed`, after the launch hooks.
+    pub hook_proceed: Span,
+    /// Launches failing until AWS suspends the group by itself.
+    pub admin_suspend_after: i64,
+    /// AlarmLow of a target tracking policy, percent of its target.
+    pub alarm_low_percent: i64,
     /// Terminate-first refreshes wait for the old instance's drain before the next batch.
     pub terminate_first_waits_for_drain: bool,
     /// Launch-first refreshes wait for it too.
@@ -131,6 +143,10 @@ pub struct Params {
     pub ids_are_filters: bool,
     /// ELBv2 says `ThrottlingException` (else `Throttling`).
     pub elb_throttling_exception: bool,
+    /// AWS suspends every process of a group whose launches keep failing (else Launch alone).
+    pub admin_suspends_all: bool,
+    /// Where every instance fails at once, only as many are marked Unhealthy as may be replaced at a time.
+    pub all_unhealthy_marks_fewer: bool,
     /// ElastiCache.
     pub cache: CacheParams,
     /// CloudWatch.
@@ -171,6 +187,12 @@ impl Params {
             scheduled_lag: Span::new(1, 120),
             launch_retry: Span::new(30, 90),
             control_loop: Span::new(3, 10),
+            attach: Span::new(5, 30),
+            rebalance: Span::new(60, 300),
+            impaired_wait: Span::new(120, 300),
+            hook_proceed: Span::new(1, 5),
+            admin_suspend_after: 86_400,
+            alarm_low_percent: 70,
             terminate_first_waits_for_drain: true,
             launch_first_waits_for_drain: false,
             success_waits_for_drain: false,
@@ -188,6 +210,8 @@ impl Params {
             elasticache_change: Bucket::new(20, 2000),
             ids_are_filters: true,
             elb_throttling_exception: false,
+            admin_suspends_all: false,
+            all_unhealthy_marks_fewer: false,
             cache: CacheParams::reference(),
             metrics: MetricParams::reference(),
         }
@@ -231,6 +255,11 @@ impl Params {
             scheduled_lag: span("scheduled_lag", r.scheduled_lag),
             launch_retry: span("launch_retry", r.launch_retry),
             control_loop: span("control_loop", r.control_loop),
+            attach: span("attach", r.attach),
+            rebalance: span("rebalance", r.rebalance),
+            impaired_wait: span("impaired_wait", r.impaired_wait),
+            hook_proceed: span("hook_proceed", r.hook_proceed),
+            alarm_low_percent: if flag("alarm_low_percent") { 90 } else { 70 },
             terminate_first_waits_for_drain: flag("terminate_first_waits_for_drain"),
             launch_first_waits_for_drain: flag("launch_first_waits_for_drain"),
             success_waits_for_drain: flag("success_waits_for_drain"),
@@ -246,6 +275,8 @@ impl Params {
             elasticache_change: bucket("elasticache_change", r.elasticache_change),
             ids_are_filters: flag("ids_are_filters"),
             elb_throttling_exception: flag("elb_throttling_exception"),
+            admin_suspends_all: flag("admin_suspends_all"),
+            all_unhealthy_marks_fewer: flag("all_unhealthy_marks_fewer"),
             cache: CacheParams::draw(seed),
             metrics: MetricParams::draw(seed),
             ..r

@@ -4,6 +4,8 @@
 
 #[path = "it/alarms.rs"]
 mod alarms;
+#[path = "it/attach.rs"]
+mod attach;
 #[path = "it/boot.rs"]
 mod boot;
 #[path = "it/buckets.rs"]
@@ -56,6 +58,8 @@ mod errors;
 mod faults;
 #[path = "it/health.rs"]
 mod health;
+#[path = "it/hooks.rs"]
+mod hooks;
 #[path = "it/iam.rs"]
 mod iam;
 #[path = "it/impartial.rs"]
@@ -64,6 +68,8 @@ mod impartial;
 mod page;
 #[path = "it/permissions.rs"]
 mod permissions;
+#[path = "it/placement.rs"]
+mod placement;
 #[path = "it/policies.rs"]
 mod policies;
 #[path = "it/power.rs"]
@@ -76,6 +82,12 @@ mod refresh_rules;
 mod rollback;
 #[path = "it/s3.rs"]
 mod s3;
+#[path = "it/scaling.rs"]
+mod scaling;
+#[path = "it/scaling_policies.rs"]
+mod scaling_policies;
+#[path = "it/schedules.rs"]
+mod schedules;
 #[path = "it/security.rs"]
 mod security;
 #[path = "it/selectors.rs"]

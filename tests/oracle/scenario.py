@@ -25,6 +25,13 @@ OPERATIONS = {
         StartInstanceRefresh DescribeInstanceRefreshes CancelInstanceRefresh RollbackInstanceRefresh
         DescribeScheduledActions PutScheduledUpdateGroupAction DeleteScheduledAction
         DescribeLifecycleHooks PutLifecycleHook DeleteLifecycleHook CompleteLifecycleAction
+        PutScalingPolicy DeletePolicy ExecutePolicy DescribeAdjustmentTypes DescribeScalingProcessTypes
+        DescribeTerminationPolicyTypes DescribeMetricCollectionTypes DescribeLifecycleHookTypes
+        DescribeAutoScalingNotificationTypes DescribeNotificationConfigurations DescribeAccountLimits
+        EnableMetricsCollection DisableMetricsCollection DescribeTags CreateOrUpdateTags DeleteTags
+        AttachLoadBalancerTargetGroups DetachLoadBalancerTargetGroups AttachTrafficSources DetachTrafficSources
+        AttachInstances DetachInstances DeleteAutoScalingGroup BatchPutScheduledUpdateGroupAction
+        BatchDeleteScheduledAction RecordLifecycleActionHeartbeat
     """.split(),
     "ec2": """
         DescribeLaunchTemplates DescribeLaunchTemplateVersions CreateLaunchTemplate CreateLaunchTemplateVersion
@@ -481,6 +488,19 @@ class Walk:
             "BakeTime": 60,
             "AlarmSpecification": {"Alarms": ["errors"]},
         }
+        # A refresh is refused where an alarm of it does not exist.
+        self.boto.call(
+            "cloudwatch",
+            "PutMetricAlarm",
+            AlarmName="errors",
+            Namespace="Oracle",
+            MetricName="Errors",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1.0,
+            ComparisonOperator="GreaterThanThreshold",
+        )
         start = {"DesiredConfiguration": wanted, "Preferences": preferences, "Strategy": "Rolling"}
         newest = lambda: self.boto.call("autoscaling", "DescribeInstanceRefreshes", **by_name)["InstanceRefreshes"][0]
         first = self.act("autoscaling", "StartInstanceRefresh", **by_name, **start)["InstanceRefreshId"]

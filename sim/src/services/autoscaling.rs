@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** describing an unknown group is an empty list; changing one is ValidationError (aws-reference 3).
 
+mod attachments;
 mod capacity;
 mod create;
 mod describe;
@@ -9,9 +10,15 @@ mod hooks;
 mod instances;
 mod launch_spec;
 mod members;
+mod metrics;
+mod placement;
+mod policies;
+mod policy_config;
 mod processes;
 mod refreshes;
 mod schedules;
+mod tags;
+mod types;
 
 use crate::{
     services::read,
@@ -21,6 +28,7 @@ use crate::{
 
 /// Routes an operation.
 pub(crate) fn call(w: &mut World, op: &str, p: &Node) -> Result<Fields, ApiError> {
+    being_deleted(w, op, p)?;
     match op {
         "DescribeAutoScalingGroups" => describe::groups(w, p),
         "DescribeAutoScalingInstances" => describe::instances(w, p),
@@ -28,7 +36,30 @@ pub(crate) fn call(w: &mut World, op: &str, p: &Node) -> Result<Fields, ApiError
         "DescribeLoadBalancerTargetGroups" => describe::target_groups(w, p),
         "DescribeTrafficSources" => describe::traffic_sources(w, p),
         "DescribeWarmPool" => describe::warm_pool(w, p),
-        "DescribePolicies" => describe::policies(p),
+        "DescribePolicies" => policies::describe(w, p),
+        "PutScalingPolicy" => policies::put(w, p),
+        "DeletePolicy" => policies::delete(w, p),
+        "ExecutePolicy" => policies::execute(w, p),
+        "DescribeAdjustmentTypes" => Ok(types::adjustments()),
+        "DescribeScalingProcessTypes" => Ok(types::processes()),
+        "DescribeTerminationPolicyTypes" => Ok(types::termination_policies()),
+        "DescribeMetricCollectionTypes" => Ok(types::metrics()),
+        "DescribeLifecycleHookTypes" => Ok(types::hooks()),
+        "DescribeAutoScalingNotificationTypes" => Ok(types::notifications()),
+        "DescribeNotificationConfigurations" => types::notification_configurations(p),
+        "DescribeAccountLimits" => Ok(types::account_limits(w)),
+        "EnableMetricsCollection" => metrics::enable(w, p),
+        "DisableMetricsCollection" => metrics::disable(w, p),
+        "DescribeTags" => tags::describe(w, p),
+        "CreateOrUpdateTags" => tags::put(w, p),
+        "DeleteTags" => tags::delete(w, p),
+        "AttachLoadBalancerTargetGroups" => attachments::attach_target_groups(w, p),
+        "DetachLoadBalancerTargetGroups" => attachments::detach_target_groups(w, p),
+        "AttachTrafficSources" => attachments::attach_sources(w, p),
+        "DetachTrafficSources" => attachments::detach_sources(w, p),
+        "AttachInstances" => attachments::attach_instances(w, p),
+        "DetachInstances" => attachments::detach_instances(w, p),
+        "DeleteAutoScalingGroup" => attachments::delete_group(w, p),
         "CreateAutoScalingGroup" => create::create(w, p),
         "UpdateAutoScalingGroup" => capacity::update(w, p),
         "SetDesiredCapacity" => capacity::set_desired(w, p),
@@ -46,10 +77,13 @@ pub(crate) fn call(w: &mut World, op: &str, p: &Node) -> Result<Fields, ApiError
         "DescribeScheduledActions" => schedules::describe(w, p),
         "PutScheduledUpdateGroupAction" => schedules::put(w, p),
         "DeleteScheduledAction" => schedules::delete(w, p),
+        "BatchPutScheduledUpdateGroupAction" => schedules::put_batch(w, p),
+        "BatchDeleteScheduledAction" => schedules::delete_batch(w, p),
         "DescribeLifecycleHooks" => hooks::describe(w, p),
         "PutLifecycleHook" => hooks::put(w, p),
         "DeleteLifecycleHook" => hooks::delete(w, p),
         "CompleteLifecycleAction" => hooks::complete(w, p),
+        "RecordLifecycleActionHeartbeat" => hooks::heartbeat(w, p),
         _ => Err(super::unknown(op, "2011-01-01")),
     }
 }
@@ -58,6 +92,15 @@ pub(crate) fn call(w: &mut World, op: &str, p: &Node) -> Result<Fields, ApiError
 fn group<'a>(w: &'a World, p: &Node) -> Result<&'a Group, ApiError> {
     let name = read::need(p, "AutoScalingGroupName")?;
     w.groups.get(name).ok_or_else(|| not_found(name))
+}
+
+/// A group that is being deleted can be looked at and no more.
+fn being_deleted(w: &World, op: &str, p: &Node) -> Result<(), ApiError> {
+    let reads = op.starts_with("Describe") || matches!(op, "CreateAutoScalingGroup" | "DeleteAutoScalingGroup");
+    match p.text("AutoScalingGroupName").and_then(|name| w.groups.get(name)) {
+        Some(g) if g.deleting && !reads => Err(ApiError::validation(format!("AutoScalingGroup {} is pending delete", g.name))),
+        _ => Ok(()),
+    }
 }
 
 fn not_found(name: &str) -> ApiError {

@@ -62,6 +62,24 @@ pub(crate) fn flag(p: &Node, name: &str) -> Result<Option<bool>, ApiError> {
     }
 }
 
+/// A required flag.
+pub(crate) fn need_flag(p: &Node, name: &str) -> Result<bool, ApiError> {
+    need(p, name)?;
+    Ok(flag(p, name)?.unwrap_or(false))
+}
+
+/// An optional number.
+pub(crate) fn float(p: &Node, name: &str) -> Result<Option<f64>, ApiError> {
+    let Some(text) = p.text(name) else {
+        return Ok(None);
+    };
+    text.parse()
+        .ok()
+        .filter(|v: &f64| v.is_finite())
+        .map(Some)
+        .ok_or_else(|| ApiError::validation(format!("1 validation error detected: Value '{text}' at '{}' is not a number", lower(name))))
+}
+
 /// An optional instant, milliseconds.
 pub(crate) fn time(p: &Node, name: &str) -> Result<Option<i64>, ApiError> {
     let Some(text) = p.text(name) else {

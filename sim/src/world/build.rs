@@ -196,7 +196,7 @@ impl World {
         let uuid = self.new_uuid("group");
         let arn = format!("arn:aws:autoscaling:{}:{}:autoScalingGroup:{uuid}:autoScalingGroupName/{}", self.region, self.account, g.name);
         let scheduled = g.scheduled.iter().map(|s| {
-            let at = s.start_in.map(|t| start + t * 1000).or_else(|| schedule::next_run(s.recurrence.as_deref(), start));
+            let at = s.start_in.map(|t| start + t * 1000).or_else(|| schedule::next_run(s.recurrence.as_deref(), None, start));
             let lag = self.params.scheduled_lag.draw(self.seed, "scheduled", &s.name);
             Scheduled {
                 name: s.name.clone(),
@@ -211,24 +211,17 @@ impl World {
             }
         });
         let group = Group {
-            name: g.name.clone(),
-            arn,
-            created,
-            spec,
             min: g.min,
             max: g.max,
             desired: g.desired,
-            cooldown: 300,
             warmup: g.warmup,
             subnets: self.subnets.iter().map(|s| s.id.clone()).collect(),
             target_groups: arns.clone(),
             attached: arns.iter().cloned().collect::<BTreeSet<_>>(),
             health_check: g.health_check.clone(),
             grace: g.grace,
-            termination_policies: vec!["Default".into()],
             protect_new: g.protect_new,
             max_lifetime: g.max_instance_lifetime,
-            capacity_rebalance: None,
             maintenance: g.maintenance,
             warm_pool: g.warm_pool.map(|min| ("Stopped".to_owned(), min)),
             suspended: g.suspended.iter().map(|p| (p.clone(), created)).collect(),
@@ -245,15 +238,8 @@ impl World {
                 })
                 .collect(),
             scheduled: scheduled.collect(),
-            activities: Vec::new(),
-            refreshes: Vec::new(),
-            members: Vec::new(),
-            act_at: 0,
-            owed: Vec::new(),
-            cause: None,
-            retry_at: 0,
-            last_end: None,
             enabled_metrics: g.enabled_metrics.iter().map(|m| (m.clone(), created)).collect(),
+            ..Group::bare(&g.name, arn, created, spec)
         };
         self.groups.insert(g.name.clone(), group);
         for n in 0..g.desired {

@@ -11,10 +11,15 @@ impl World {
         if !self.groups.contains_key(name) {
             return;
         }
+        if self.step_deletion(name) {
+            return;
+        }
         self.step_schedule(name);
+        self.step_attachments(name);
         self.step_health(name);
         self.step_refresh(name);
         self.step_capacity(name);
+        self.step_balance(name);
     }
 
     /// Number of instances that count as capacity.
@@ -29,7 +34,7 @@ impl World {
         let now = self.now;
         let surplus = g.active_refresh().map_or(0, |r| r.surplus);
         let stand_ins = self.members(g).iter().filter(|i| i.lifecycle == Lifecycle::InService && i.replaced_by.is_some()).count() as i64;
-        let target = g.desired + surplus + stand_ins;
+        let target = g.desired + surplus + stand_ins + g.balancing;
         let (act_at, retry_at) = (g.act_at, g.retry_at);
         let mut active = self.active_count(name);
         if active >= target
@@ -62,14 +67,15 @@ impl World {
                         }
                         active += 1;
                     }
+                    // The zones stay as they are until the next round.
+                    None if why == Why::Balance => {
+                        self.end_balance(name);
+                        return;
+                    }
                     None => {
-                        let key = format!("{name}/{now}");
-                        let again = now + self.params.launch_retry.draw(self.seed, "retry", &key);
                         if let Some(g) = self.groups.get_mut(name) {
                             g.owed.insert(0, why);
-                            g.retry_at = again;
                         }
-                        self.wake_group(name, again);
                         return;
                     }
                 }
@@ -85,6 +91,7 @@ impl World {
             && let Some(g) = self.groups.get_mut(name)
         {
             g.cause = None;
+            g.invoking.clear();
         }
     }
 
@@ -95,7 +102,9 @@ impl World {
             let cause = format!(
                 "{first}an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {active} to {target}.  At {at} instance {id} was selected for termination."
             );
-            self.take_out(&id, &cause);
+            if let Some(activity) = self.take_out(&id, &cause) {
+                self.name_alarms(name, &activity);
+            }
         }
     }
 
@@ -111,7 +120,15 @@ impl World {
             return;
         }
         g.desired = desired;
-        g.cause = Some(cause);
+        let sentence = format!("At {} {cause}", clock::iso_seconds(now));
+        // What has not been acted on yet is told with it, as far as a cause is long (1023 characters).
+        g.cause = Some(match g.cause.take() {
+            Some(first) if first.len() + sentence.len() < 700 => format!("{first}  {sentence}"),
+            _ => sentence,
+        });
+        // A policy says so again after this.
+        g.invoking.clear();
+        g.cooldown_own = None;
         g.act_at = act_at;
         self.wake_group(name, act_at);
         // Whoever asked for it: an event of something else than the group too.
@@ -119,18 +136,30 @@ impl World {
     }
 
     /// Sets bounds; desired follows where it fell outside (aws-reference 3).
-    pub(crate) fn set_bounds(&mut self, name: &str, min: Option<i64>, max: Option<i64>, desired: Option<i64>, who: &str) {
+    pub(crate) fn set_bounds(&mut self, name: &str, min: Option<i64>, max: Option<i64>, desired: Option<i64>, scheduled: Option<&str>) {
         let Some(g) = self.groups.get_mut(name) else {
             return;
         };
-        let before = (g.min, g.max, g.desired);
         g.min = min.unwrap_or(g.min);
         g.max = max.unwrap_or(g.max);
-        let wanted = desired.unwrap_or(g.desired).clamp(g.min, g.max.max(g.min));
-        let cause = format!(
-            "{who} changing min from {} to {}, max from {} to {}, desired capacity from {} to {wanted}.",
-            before.0, g.min, before.1, g.max, before.2
-        );
+        let (from, wanted) = (g.desired, desired.unwrap_or(g.desired).clamp(g.min, g.max.max(g.min)));
+        let cause = match scheduled {
+            Some(action) => format!("the scheduled action {action} executed. Setting desired capacity from {from} to {wanted}."),
+            None => format!(
+                "a user request update of AutoScalingGroup constraints to min: {}, max: {}, desired: {wanted} changing the desired capacity from {from} to {wanted}.",
+                g.min, g.max
+            ),
+        };
         self.set_desired(name, wanted, cause);
+    }
+
+    /// The activity that blocks a simple policy or a call that honours the cooldown (aws-reference 4.4).
+    pub(crate) fn cooling(&self, name: &str) -> Option<String> {
+        let g = self.groups.get(name)?;
+        if let Some(a) = g.activities.iter().rev().find(|a| a.end.is_none()) {
+            return Some(a.id.clone());
+        }
+        let (from, activity, own) = g.cooldown_from.as_ref()?;
+        (from + own.unwrap_or(g.cooldown) * 1000 > self.now).then(|| activity.clone())
     }
 }

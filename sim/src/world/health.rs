@@ -1,7 +1,8 @@
 //! Health checks of a group and the replacement of unhealthy instances (aws-reference 4.3).
 //!
-//! **Invariant:** the load balancer's opinion counts only after the grace period and once one instance has passed; an
-//! instance that left EC2 `running` is never excused. Replacement goes at 10 % of desired, at least one, at a time.
+//! **Invariant:** the opinion of the load balancer and of a status check counts only after the grace period, the former
+//! once one instance has passed, the latter once it has failed for some minutes; an instance that left EC2 `running` is
+//! never excused. Replacement goes at 10 % of desired, at least one, at a time.
 
 use super::{
     World,
@@ -11,6 +12,7 @@ use super::{
 };
 
 const ELB: &str = "an instance was taken out of service in response to an ELB system health check failure.";
+const STATUS: &str = "an instance was taken out of service in response to an EC2 instance status check failure.";
 const EC2: &str = "an instance was taken out of service in response to an EC2 health check that indicated it had been terminated or stopped.";
 
 impl World {
@@ -36,25 +38,33 @@ impl World {
             return;
         };
         let elb = g.health_check.contains("ELB");
+        let limit = (g.desired as usize / 10).max(1);
         let mut marks = Vec::new();
+        let (mut marked, mut serving) = (0, 0);
         let mut next: Option<i64> = None;
         for i in self.members(g) {
+            marked += usize::from(i.unhealthy && i.lifecycle.is_active());
+            serving += usize::from(i.lifecycle == Lifecycle::InService);
             if i.unhealthy || !(i.lifecycle == Lifecycle::InService || (i.lifecycle.is_pending() && i.ec2 != Ec2State::Pending)) {
                 continue;
             }
             let mut failing = None;
             if !i.ec2.is_up() {
                 failing = [i.stopping_at, i.shutdown_at].into_iter().flatten().min().map(|t| (t, EC2));
-            } else if let (true, Some(served)) = (elb, i.in_service_at) {
+            } else if let Some(served) = i.in_service_at {
+                let graced = served + g.grace * 1000;
                 let since = g
                     .target_groups
                     .iter()
-                    .filter(|arn| g.attached.contains(*arn))
+                    .filter(|arn| elb && g.attached.contains(*arn))
                     .filter_map(|arn| self.target_groups.get(arn)?.targets.get(&i.id))
                     .filter(|t| t.health == Health::Unhealthy)
                     .map(|t| t.since)
                     .min();
-                failing = since.map(|s| (s.max(served + g.grace * 1000), ELB));
+                let wait = self.params.impaired_wait.draw(self.seed, "impaired_wait", &i.id);
+                let impaired = i.impaired.filter(|(from, until)| until.is_none_or(|t| now < t && from + wait < t));
+                let impaired = impaired.map(|(from, _)| ((from + wait).max(graced), STATUS));
+                failing = since.map(|s| (s.max(graced), ELB)).into_iter().chain(impaired).min();
             }
             let Some((from, why)) = failing else { continue };
             let due = from + self.params.health_poll.draw(self.seed, "health_poll", &format!("{}/{from}", i.id));
@@ -62,6 +72,17 @@ impl World {
                 marks.push((i.id.clone(), why));
             } else {
                 next = Some(next.map_or(due, |n| n.min(due)));
+            }
+        }
+        // Where everything fails at once, the fault may well be elsewhere.
+        if self.params.all_unhealthy_marks_fewer && serving > 1 && marked + marks.iter().filter(|(_, why)| *why != EC2).count() >= serving {
+            marks.sort_by_key(|(_, why)| *why != EC2);
+            let gone = marks.iter().filter(|(_, why)| *why == EC2).count();
+            let room = gone + limit.saturating_sub(marked);
+            if marks.len() > room {
+                marks.truncate(room);
+                let again = now + self.params.health_poll.draw(self.seed, "health_poll", &format!("{name}/{now}"));
+                next = Some(next.map_or(again, |n| n.min(again)));
             }
         }
         for (id, why) in marks {
@@ -89,7 +110,12 @@ impl World {
                 && (i.lifecycle.is_pending() || i.in_service_at.is_some_and(|t| i.lifecycle == Lifecycle::InService && t + warmup > now))
         };
         let busy: Vec<i64> = members.iter().filter(warming).map(|i| i.in_service_at.map_or(0, |t| t + warmup)).collect();
-        let owed = g.owed.iter().filter(|w| **w == Why::Unhealthy).count();
+        // Without launches nobody stands in: then those on their way out set the pace (aws-reference 4.6).
+        let owed = if g.is_suspended("Launch") {
+            members.iter().filter(|i| i.unhealthy && i.lifecycle.is_leaving()).count()
+        } else {
+            g.owed.iter().filter(|w| **w == Why::Unhealthy).count()
+        };
         let limit = ((g.desired as usize) / 10).max(1);
         let mut room = limit.saturating_sub(busy.len() + owed);
         let launch_first = g.maintenance.is_some_and(|(min, _)| min >= 100) && !g.is_suspended("Launch");

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::boot::App;
+use super::{boot::App, hooks::Wait};
 use crate::wire::node::Node;
 
 /// EC2 instance states (aws-reference 7.3).
@@ -51,6 +51,8 @@ pub(crate) enum Lifecycle {
     InService,
     EnteringStandby,
     Standby,
+    Detaching,
+    Detached,
     Terminating,
     TerminatingWait,
     TerminatingProceed,
@@ -66,6 +68,8 @@ impl Lifecycle {
             Self::InService => "InService",
             Self::EnteringStandby => "EnteringStandby",
             Self::Standby => "Standby",
+            Self::Detaching => "Detaching",
+            Self::Detached => "Detached",
             Self::Terminating => "Terminating",
             Self::TerminatingWait => "Terminating:Wait",
             Self::TerminatingProceed => "Terminating:Proceed",
@@ -83,7 +87,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn is_leaving(self) -> bool {
-        matches!(self, Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed | Self::Terminated)
+        matches!(self, Self::Detaching | Self::Detached | Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed | Self::Terminated)
     }
 }
 
@@ -140,12 +144,21 @@ pub(crate) struct Instance {
     pub(crate) replaced_by: Option<String>,
     /// Taken out by a refresh.
     pub(crate) refreshed_out: bool,
-    pub(crate) hook_deadline: Option<i64>,
-    pub(crate) hook_token: Option<String>,
+    /// Lifecycle hooks it waits for.
+    pub(crate) waits: Vec<Wait>,
     pub(crate) activity: String,
     pub(crate) app: Option<App>,
     pub(crate) booted: bool,
     pub(crate) console: Vec<(i64, String)>,
     /// Answers errors since the control asked for it.
     pub(crate) sick: bool,
+    /// Its status check fails from the first instant until the second.
+    pub(crate) impaired: Option<(i64, Option<i64>)>,
+}
+
+impl Instance {
+    /// Since when its status check has been failing.
+    pub(crate) fn impaired_since(&self, now: i64) -> Option<i64> {
+        self.impaired.filter(|(from, until)| *from <= now && until.is_none_or(|t| now < t)).map(|(from, _)| from)
+    }
 }

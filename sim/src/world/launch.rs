@@ -28,15 +28,16 @@ impl World {
         })
     }
 
-    /// Launches one instance; `false` when AWS could not.
+    /// Launches one instance; `None` when AWS could not.
     pub(crate) fn launch(&mut self, name: &str, why: Why, cause: &str) -> Option<String> {
         let (spec, generation) = self.launch_spec(name)?;
-        let zones = self.launch_order(self.groups.get(name)?);
+        let zones = self.launch_order(self.groups.get(name)?, why);
         let resolved = match self.resolve(&spec) {
             Ok(resolved) => resolved,
             Err(message) => {
                 let zone = zones.first().map(|(z, _)| z.clone()).unwrap_or_default();
-                self.failed_launch(name, cause, &zone, &message);
+                self.failed_launch(name, why, cause, &zone, &message);
+                self.launch_failed(name);
                 return None;
             }
         };
@@ -48,7 +49,8 @@ impl World {
                 "You have requested more instances ({}) than your current instance limit of {limit} allows for the specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit. Launching EC2 instance failed.",
                 running + 1
             );
-            self.failed_launch(name, cause, &zone, &message);
+            self.failed_launch(name, why, cause, &zone, &message);
+            self.launch_failed(name);
             return None;
         }
         for (zone, subnet) in &zones {
@@ -59,19 +61,55 @@ impl World {
                     "We currently do not have sufficient {kind} capacity in the Availability Zone you requested ({zone}). Our system will be working on provisioning additional capacity. You can currently get {kind} capacity by not specifying an Availability Zone in your request or choosing {}. Launching EC2 instance failed.",
                     others.join(", ")
                 );
-                self.failed_launch(name, cause, zone, &message);
+                self.failed_launch(name, why, cause, zone, &message);
                 continue;
             }
             if let Some(left) = self.capacity.get_mut(zone) {
                 *left -= 1;
             }
-            return Some(self.create_instance(name, why, cause, zone, subnet, resolved, generation));
+            if let Some(g) = self.groups.get_mut(name) {
+                g.failing_since = None;
+            }
+            let id = self.create_instance(name, why, cause, zone, subnet, resolved, generation);
+            if why == Why::Capacity {
+                let activity = self.instances.get(&id).map(|i| i.activity.clone()).unwrap_or_default();
+                self.name_alarms(name, &activity);
+            }
+            return Some(id);
         }
+        self.launch_failed(name);
         None
     }
 
-    fn failed_launch(&mut self, name: &str, cause: &str, zone: &str, message: &str) {
+    /// Notes that a launch failed: the next try comes later, and a group that has failed for a day is suspended by AWS
+    /// (aws-reference 4.6).
+    pub(super) fn launch_failed(&mut self, name: &str) {
+        let now = self.now;
+        let again = now + self.params.launch_retry.draw(self.seed, "retry", &format!("{name}/{now}"));
+        let (limit, all) = (self.params.admin_suspend_after * 1000, self.params.admin_suspends_all);
+        let Some(g) = self.groups.get_mut(name) else {
+            return;
+        };
+        g.retry_at = again;
+        let since = *g.failing_since.get_or_insert(now);
+        if now - since >= limit {
+            let which: &[&str] = if all { &super::group::PROCESSES } else { &["Launch"] };
+            for process in which {
+                if !g.is_suspended(process) {
+                    g.suspended.insert((*process).to_owned(), now);
+                    g.suspended_by_aws.insert((*process).to_owned());
+                }
+            }
+            g.failing_since = None;
+        }
+        self.wake_group(name, again);
+    }
+
+    fn failed_launch(&mut self, name: &str, why: Why, cause: &str, zone: &str, message: &str) {
         let id = self.open_activity(name, "Launching a new EC2 instance".into(), cause.to_owned(), "InProgress", zone);
+        if why == Why::Capacity {
+            self.name_alarms(name, &id);
+        }
         self.set_activity(name, &id, "Failed", 100, Some(format!("Launching a new EC2 instance.  Status Reason: {message}")));
     }
 
@@ -188,13 +226,13 @@ impl World {
             replaces_unhealthy: why == Why::Unhealthy,
             replaced_by: None,
             refreshed_out: false,
-            hook_deadline: None,
-            hook_token: None,
+            waits: Vec::new(),
             activity,
             app: None,
             booted: false,
             console: Vec::new(),
             sick: false,
+            impaired: None,
         };
         self.instances.insert(id.clone(), instance);
         if let Some(g) = self.groups.get_mut(name) {
@@ -211,6 +249,13 @@ impl World {
             Why::Unhealthy => "an instance was launched in response to an unhealthy instance needing to be replaced.".into(),
             Why::User => {
                 "an instance was launched in response to a user request to terminate an instance without decrementing the desired capacity.".into()
+            }
+            Why::Balance => {
+                let zones: Vec<String> = self.groups.get(name).map(|g| self.launch_order(g, why)).into_iter().flatten().map(|(z, _)| z).collect();
+                format!(
+                    "instances were launched to balance instances in zones {} with other zones resulting in more than desired number of instances in the group.",
+                    zones.join(" ")
+                )
             }
             Why::Capacity => {
                 let first = self.groups.get(name).and_then(|g| g.cause.clone());

@@ -5,11 +5,9 @@
 
 use super::{
     World,
+    hooks::{LAUNCHING, TERMINATING},
     instance::{Ec2State, Lifecycle},
 };
-
-const LAUNCHING: &str = "autoscaling:EC2_INSTANCE_LAUNCHING";
-const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 
 impl World {
     pub(crate) fn step_instance(&mut self, id: &str) {
@@ -38,13 +36,9 @@ impl World {
         };
         match i.lifecycle {
             Lifecycle::Pending if i.ec2 == Ec2State::Running && now >= i.ready_at => self.ready(id),
-            Lifecycle::PendingWait | Lifecycle::TerminatingWait if i.hook_deadline.is_some_and(|d| now >= d) => {
-                let transition = if i.lifecycle == Lifecycle::PendingWait { LAUNCHING } else { TERMINATING };
-                let result =
-                    self.groups.get(&i.group).and_then(|g| g.hook(transition)).map_or_else(|| "ABANDON".to_owned(), |h| h.default_result.clone());
-                self.complete_hook(id, result == "CONTINUE");
-            }
-            Lifecycle::Terminating | Lifecycle::EnteringStandby if self.registrations(id).is_empty() => self.drained(id),
+            Lifecycle::PendingProceed if now >= i.ready_at => self.enter_service(id),
+            Lifecycle::PendingWait | Lifecycle::TerminatingWait => self.step_hooks(id),
+            Lifecycle::Terminating | Lifecycle::EnteringStandby | Lifecycle::Detaching if self.registrations(id).is_empty() => self.drained(id),
             _ => {}
         }
         self.plan_instance(id);
@@ -57,7 +51,8 @@ impl World {
         };
         if i.ec2 == Ec2State::ShuttingDown && i.terminated_at.is_some_and(|t| now >= t) {
             i.ec2 = Ec2State::Terminated;
-            let (group, activity, leaving) = (i.group.clone(), i.activity.clone(), i.lifecycle.is_leaving());
+            let leaving = i.lifecycle.is_leaving() && i.lifecycle != Lifecycle::Detached;
+            let (group, activity) = (i.group.clone(), i.activity.clone());
             if leaving {
                 i.lifecycle = Lifecycle::Terminated;
                 self.set_activity(&group, &activity, "Successful", 100, None);
@@ -67,7 +62,8 @@ impl World {
         }
         let visible = self.params.terminated_visible * 1000;
         let gone = self.instances.get(id).is_some_and(|i| {
-            i.ec2 == Ec2State::Terminated && i.lifecycle == Lifecycle::Terminated && i.terminated_at.is_some_and(|t| now >= t + visible)
+            let over = matches!(i.lifecycle, Lifecycle::Terminated | Lifecycle::Detached);
+            i.ec2 == Ec2State::Terminated && over && i.terminated_at.is_some_and(|t| now >= t + visible)
         });
         if gone {
             self.instances.remove(id);
@@ -82,8 +78,8 @@ impl World {
             return;
         };
         let mut times = vec![i.running_at, i.pull_at, i.ready_at];
-        times.extend(i.hook_deadline);
         times.extend(i.stopped_at);
+        times.extend(i.waits.iter().map(|w| w.deadline.min(w.last)));
         times.extend(i.terminated_at.map(|t| if i.ec2 == Ec2State::Terminated { t + visible } else { t }));
         times.extend(i.app.as_ref().and_then(|a| a.dies_at));
         if let Some(at) = times.into_iter().filter(|t| *t > now).min() {
@@ -91,26 +87,10 @@ impl World {
         }
     }
 
-    /// EC2 is up: hook first, if there is one, then service.
+    /// EC2 is up: hooks first, if there are any, then service.
     fn ready(&mut self, id: &str) {
-        let now = self.now;
-        let Some(group) = self.instances.get(id).map(|i| i.group.clone()) else {
-            return;
-        };
-        let heartbeat = self.groups.get(&group).and_then(|g| g.hook(LAUNCHING)).map(|h| h.heartbeat);
-        match heartbeat {
-            Some(seconds) => {
-                let token = self.new_uuid("hook");
-                let Some(i) = self.instances.get_mut(id) else {
-                    return;
-                };
-                i.lifecycle = Lifecycle::PendingWait;
-                i.hook_deadline = Some(now + seconds * 1000);
-                i.hook_token = Some(token);
-                let activity = i.activity.clone();
-                self.set_activity(&group, &activity, "MidLifecycleAction", 60, None);
-            }
-            None => self.enter_service(id),
+        if !self.hold(id, LAUNCHING) {
+            self.enter_service(id);
         }
     }
 
@@ -122,8 +102,7 @@ impl World {
         };
         i.lifecycle = Lifecycle::InService;
         i.in_service_at = Some(now);
-        i.hook_deadline = None;
-        i.hook_token = None;
+        i.waits.clear();
         let (group, activity) = (i.group.clone(), i.activity.clone());
         let arns = match self.groups.get(&group) {
             Some(g) if !g.is_suspended("AddToLoadBalancer") => g.target_groups.clone(),
@@ -133,33 +112,8 @@ impl World {
             self.register(&arn, id);
         }
         self.set_activity(&group, &activity, "Successful", 100, None);
+        self.start_cooldown(&group, &activity);
         self.wake_group(&group, now);
-    }
-
-    /// Ends the wait of a lifecycle hook.
-    pub(crate) fn complete_hook(&mut self, id: &str, proceed: bool) {
-        let Some(i) = self.instances.get_mut(id) else {
-            return;
-        };
-        i.hook_deadline = None;
-        i.hook_token = None;
-        let (group, activity, lifecycle) = (i.group.clone(), i.activity.clone(), i.lifecycle);
-        match lifecycle {
-            Lifecycle::PendingWait if proceed => self.enter_service(id),
-            Lifecycle::PendingWait => {
-                let message =
-                    "Instance failed to complete user's Lifecycle Action: Lifecycle Action was abandoned: Lifecycle hook timed out or was abandoned"
-                        .to_owned();
-                self.set_activity(&group, &activity, "Cancelled", 100, Some(message));
-                self.take_out(id, "an instance was taken out of service in response to a lifecycle action being abandoned.");
-                if let Some(g) = self.groups.get_mut(&group) {
-                    g.owed.push(super::group::Why::Unhealthy);
-                }
-                self.wake_group(&group, self.now);
-            }
-            Lifecycle::TerminatingWait => self.shut_down(id),
-            _ => {}
-        }
     }
 
     /// Starts taking an instance out: deregister and drain, hook, EC2 (aws-reference 4.1). Returns the activity's id.
@@ -176,8 +130,8 @@ impl World {
         let activity = self.open_activity(&group, format!("Terminating EC2 instance: {id}"), cause.to_owned(), "InProgress", &az);
         let i = self.instances.get_mut(id)?;
         i.lifecycle = Lifecycle::Terminating;
-        i.hook_deadline = None;
-        i.activity = activity.clone();
+        i.waits.clear();
+        i.activity.clone_from(&activity);
         let registered = self.registrations(id);
         let drains = !registered.is_empty();
         for arn in registered {
@@ -214,30 +168,36 @@ impl World {
             self.wake_group(&group, now);
             return;
         }
-        let heartbeat = self.groups.get(&group).and_then(|g| g.hook(TERMINATING)).map(|h| h.heartbeat);
-        let running = self.instances.get(id).is_some_and(|i| i.ec2 == Ec2State::Running);
-        match heartbeat {
-            Some(seconds) if running => {
-                let token = self.new_uuid("hook");
-                let Some(i) = self.instances.get_mut(id) else {
-                    return;
-                };
-                i.lifecycle = Lifecycle::TerminatingWait;
-                i.hook_deadline = Some(now + seconds * 1000);
-                i.hook_token = Some(token);
-                self.set_activity(&group, &activity, "MidLifecycleAction", 60, None);
-            }
-            _ => self.shut_down(id),
+        if i.lifecycle == Lifecycle::Detaching {
+            self.set_activity(&group, &activity, "Successful", 100, None);
+            self.detached(id);
+            return;
+        }
+        if !self.hold(id, TERMINATING) {
+            self.shut_down(id);
         }
         self.wake_group(&group, now);
     }
 
-    fn shut_down(&mut self, id: &str) {
+    /// The cooldown of a group starts with the end of a launch, or with the end of a drain (aws-reference 4.4).
+    fn start_cooldown(&mut self, group: &str, activity: &str) {
+        let now = self.now;
+        if let Some(g) = self.groups.get_mut(group) {
+            g.cooldown_from = Some((now, activity.to_owned(), g.cooldown_own));
+        }
+    }
+
+    /// Drained and let go by its hooks: on to EC2.
+    pub(super) fn shut_down(&mut self, id: &str) {
+        let Some(i) = self.instances.get(id) else {
+            return;
+        };
+        let (group, activity) = (i.group.clone(), i.activity.clone());
+        self.start_cooldown(&group, &activity);
         let Some(i) = self.instances.get_mut(id) else {
             return;
         };
         i.lifecycle = Lifecycle::TerminatingProceed;
-        let group = i.group.clone();
         if i.ec2 == Ec2State::Terminated {
             i.lifecycle = Lifecycle::Terminated;
             let activity = i.activity.clone();
@@ -270,7 +230,7 @@ impl World {
         self.poke_targets(id);
     }
 
-    fn leave_group(&mut self, id: &str) {
+    pub(super) fn leave_group(&mut self, id: &str) {
         let Some(group) = self.instances.get(id).map(|i| i.group.clone()) else {
             return;
         };

@@ -1,11 +1,11 @@
 //! Where instances go, and which one goes first (aws-reference 4.7).
 //!
-//! **Invariant:** a launch goes to the zone with fewest instances, a termination takes one from the zone with most; every
-//! tie is broken by data, never by a map's order or a clock.
+//! **Invariant:** a launch goes to the zone with fewest instances, a termination takes one from the zone with most, over
+//! any policy; the policies narrow the choice one after the other, and what they leave equal is drawn from the seed.
 
 use super::{
     World,
-    group::Group,
+    group::{Group, Why},
     instance::{Instance, Lifecycle},
     refresh::Status,
 };
@@ -29,21 +29,30 @@ impl World {
         out
     }
 
-    fn count_in(&self, group: &Group, zone: &str) -> usize {
+    pub(super) fn count_in(&self, group: &Group, zone: &str) -> usize {
         self.members(group).iter().filter(|i| i.az == zone && i.lifecycle.is_active()).count()
     }
 
-    /// Zones in the order in which a launch tries them.
-    pub(crate) fn launch_order(&self, group: &Group) -> Vec<(String, String)> {
+    /// Zones in the order in which a launch tries them. One that evens out the zones, and every one of a group that is
+    /// `balanced-only`, goes to a zone with fewest instances or nowhere.
+    pub(crate) fn launch_order(&self, group: &Group, why: Why) -> Vec<(String, String)> {
         let mut zones = self.zones(group);
         zones.sort_by_key(|(zone, _)| self.count_in(group, zone));
+        if why == Why::Balance || group.extras.zone_strategy.as_deref() == Some("balanced-only") {
+            let fewest = zones.first().map_or(0, |(zone, _)| self.count_in(group, zone));
+            zones.retain(|(zone, _)| self.count_in(group, zone) == fewest);
+        }
         zones
     }
 
-    /// Candidates in the order in which they would be taken out: zone with most instances, then oldest configuration,
-    /// then oldest launch; recomputed after each choice.
+    /// Candidates in the order in which they would be taken out: zone with most instances (one the group has left before
+    /// all), then the termination policies; recomputed after each choice.
     pub(crate) fn choose_out(&self, group: &Group, candidates: &[String], count: usize) -> Vec<String> {
-        let mut left: Vec<&Instance> = candidates.iter().filter_map(|id| self.instances.get(id)).collect();
+        let mut left: Vec<(Vec<i64>, u64, &Instance)> = candidates
+            .iter()
+            .filter_map(|id| self.instances.get(id))
+            .map(|i| (self.rank(group, i), crate::rng::hash(self.seed, "choice", &i.id), i))
+            .collect();
         let mut zones: Vec<(String, i64)> = self
             .zones(group)
             .into_iter()
@@ -52,21 +61,55 @@ impl World {
                 (z, n)
             })
             .collect();
-        let newest_first = group.termination_policies.first().is_some_and(|p| p == "NewestInstance");
-        let oldest_first = group.termination_policies.first().is_some_and(|p| p == "OldestInstance");
         let mut out = Vec::new();
-        while out.len() < count && !left.is_empty() {
-            let in_zone = |az: &str| zones.iter().find(|(z, _)| z == az).map_or(0, |(_, n)| *n);
-            left.sort_by_key(|i| {
-                let version = if newest_first || oldest_first { 0 } else { i.template.as_ref().map_or(0, |(_, _, v)| *v) };
-                let age = if newest_first { -i.launched_at } else { i.launched_at };
-                (-in_zone(&i.az), version, age, i.id.clone())
-            });
-            let gone = left.remove(0);
+        while out.len() < count {
+            let in_zone = |az: &str| zones.iter().find(|(z, _)| z == az).map_or(i64::MAX, |(_, n)| *n);
+            let next =
+                left.iter().enumerate().min_by_key(|(_, (rank, draw, i))| (std::cmp::Reverse(in_zone(&i.az)), rank.clone(), *draw, i.id.clone()));
+            let Some(at) = next.map(|(at, _)| at) else {
+                break;
+            };
+            let (_, _, gone) = left.remove(at);
             if let Some(zone) = zones.iter_mut().find(|(z, _)| *z == gone.az) {
                 zone.1 -= 1;
             }
             out.push(gone.id.clone());
+        }
+        out
+    }
+
+    /// An instance's place under the group's termination policies, least first (aws-reference 4.7).
+    fn rank(&self, group: &Group, i: &Instance) -> Vec<i64> {
+        let current = group.spec.template().map(|t| t.id.as_str());
+        // Instances of another template go first, then by version; those of a launch configuration before all.
+        let template = match &i.template {
+            Some((id, _, version)) => [1 + i64::from(Some(id.as_str()) == current), *version as i64],
+            None => [0, 0],
+        };
+        let configuration = match (&i.configuration, &group.spec) {
+            (Some(name), super::group::LaunchSpec::Configuration(own)) => i64::from(name == own),
+            (Some(_), _) => 0,
+            (None, _) => 1,
+        };
+        let next_hour = 3_600_000 - (self.now - i.launched_at).rem_euclid(3_600_000);
+        let mut out = Vec::new();
+        for policy in &group.termination_policies {
+            match policy.as_str() {
+                "OldestInstance" => out.push(i.launched_at),
+                "NewestInstance" => out.push(-i.launched_at),
+                "OldestLaunchTemplate" => out.extend(template),
+                "OldestLaunchConfiguration" => out.push(configuration),
+                "ClosestToNextInstanceHour" => out.push(next_hour),
+                "AllocationStrategy" => {
+                    let types = group.spec.types();
+                    let place = types.iter().position(|t| *t == i.kind).unwrap_or(types.len());
+                    out.push(-(place as i64));
+                }
+                _ => {
+                    out.extend(template);
+                    out.push(next_hour);
+                }
+            }
         }
         out
     }

@@ -103,6 +103,8 @@ pub(crate) struct Refresh {
     pub(crate) last_progress: i64,
     pub(crate) next_tick: i64,
     pub(crate) checkpoints_passed: usize,
+    /// Desired capacity as the last look saw it: growth can take a checkpoint back (aws-reference 5.3).
+    pub(crate) seen_desired: i64,
     pub(crate) checkpoint_until: Option<i64>,
     pub(crate) bake_until: Option<i64>,
     pub(crate) rollback: Option<Rollback>,
@@ -163,6 +165,7 @@ impl World {
             last_progress: now,
             next_tick: pending_until,
             checkpoints_passed: 0,
+            seen_desired: 0,
             checkpoint_until: None,
             bake_until: None,
             rollback: None,

@@ -35,9 +35,18 @@ impl World {
                 self.run_refresh(name);
             }
             Status::InProgress | Status::RollbackInProgress if now >= tick => self.run_refresh(name),
-            Status::Baking if refresh.bake_until.is_none_or(|t| now >= t) => {
-                self.end_refresh(name, Status::Successful, None);
-            }
+            Status::Baking => match self.breached(name) {
+                Some(why) => self.fail_refresh(name, &why),
+                None if refresh.bake_until.is_none_or(|t| now >= t) => self.end_refresh(name, Status::Successful, None),
+                None => {
+                    // While it bakes, only its alarms are watched.
+                    let pace = self.params.control_loop.draw(self.seed, "control_loop", &format!("{name}/{now}"));
+                    let watched = !refresh.preferences.alarms.is_empty();
+                    if let Some(r) = self.groups.get_mut(name).and_then(|g| g.active_refresh_mut()) {
+                        r.next_tick = if watched { now + pace.max(1000) } else { i64::MAX };
+                    }
+                }
+            },
             Status::Cancelling => {
                 let busy = self.members(group).iter().any(|i| {
                     (i.lifecycle.is_pending() && i.generation.is_some())
@@ -52,7 +61,7 @@ impl World {
         let next = self.groups.get(name).and_then(|g| g.active_refresh()).and_then(|r| match r.status {
             Status::Pending => Some(r.pending_until),
             Status::InProgress | Status::RollbackInProgress => Some(r.next_tick),
-            Status::Baking => r.bake_until,
+            Status::Baking => r.bake_until.map(|t| t.min(r.next_tick)),
             _ => None,
         });
         if let Some(at) = next {
@@ -64,6 +73,7 @@ impl World {
         let now = self.now;
         let pace = self.params.control_loop.draw(self.seed, "control_loop", &format!("{name}/{now}"));
         let Some(look) = self.look(name) else { return };
+        let breached = self.breached(name);
         let limit = self.params.refresh_no_progress * 1000;
         let Some(g) = self.groups.get_mut(name) else {
             return;
@@ -81,10 +91,21 @@ impl World {
             self.fail_refresh(name, "The instance refresh exceeded the maximum duration of 14 days.");
             return;
         }
+        if look.desired > r.seen_desired {
+            r.seen_desired = look.desired;
+            let again = r.preferences.checkpoints.iter().take(r.checkpoints_passed).filter(|c| **c <= r.percentage).count();
+            r.checkpoints_passed = again;
+        }
+        if let Some(why) = breached.filter(|_| forward) {
+            self.fail_refresh(name, &why);
+            return;
+        }
         if paused {
             r.last_progress = now;
-            // Resuming the process wakes it; until then there is nothing to look for.
-            r.next_tick = end;
+            // Resuming the process wakes it; until then there is nothing to look for but its alarms.
+            if r.preferences.alarms.is_empty() {
+                r.next_tick = end;
+            }
             r.reason = Some("Instance refresh is paused because the InstanceRefresh process is suspended.".into());
             return;
         }
@@ -103,6 +124,13 @@ impl World {
             return;
         }
         self.act(name, &look, forward);
+    }
+
+    /// Why an alarm of the refresh ends it, if one is in ALARM (aws-reference 5.1).
+    fn breached(&self, name: &str) -> Option<String> {
+        let refresh = self.groups.get(name)?.active_refresh()?;
+        let alarm = refresh.preferences.alarms.iter().find(|a| self.alarm_in_alarm(a))?;
+        Some(format!("CloudWatch alarm {alarm} specified in the instance refresh is in ALARM state."))
     }
 
     /// Takes the next step the look allows.

@@ -1,7 +1,9 @@
 //! Scheduled actions (aws-reference 3).
 //!
-//! **Invariant:** a one-off action runs once, up to two minutes late, and vanishes; what falls due while
-//! ScheduledActions is suspended is lost.
+//! **Invariant:** a one-off action runs once, up to two minutes late, and vanishes, as a recurring one does at its
+//! EndTime; what falls due while ScheduledActions is suspended is lost.
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::World;
 
@@ -14,7 +16,7 @@ impl World {
         let suspended = g.is_suspended("ScheduledActions");
         let due: Vec<_> = g.scheduled.iter().filter(|s| s.due.is_some_and(|d| d <= now)).cloned().collect();
         for action in &due {
-            match next_run(action.recurrence.as_deref(), now).filter(|at| action.end.is_none_or(|end| *at < end)) {
+            match next_run(action.recurrence.as_deref(), action.time_zone.as_deref(), now).filter(|at| action.end.is_none_or(|end| *at < end)) {
                 Some(at) => {
                     if let Some(s) = g.scheduled.iter_mut().find(|s| s.name == action.name) {
                         s.due = Some(at);
@@ -25,8 +27,7 @@ impl World {
             }
         }
         for action in due.into_iter().filter(|_| !suspended) {
-            let who = format!("the scheduled action {} executed.", action.name);
-            self.set_bounds(name, action.min, action.max, action.desired, &who);
+            self.set_bounds(name, action.min, action.max, action.desired, Some(&action.name));
         }
         self.wake_schedule(name);
     }
@@ -40,24 +41,30 @@ impl World {
     }
 }
 
-/// Next minute a five-field cron expression (UTC) names, within 366 days.
-pub(crate) fn next_run(cron: Option<&str>, after: i64) -> Option<i64> {
+/// A time zone by its IANA name; none named is UTC.
+pub(crate) fn zone(name: Option<&str>) -> Option<TimeZone> {
+    name.map_or(Some(TimeZone::UTC), |name| TimeZoneDatabase::bundled().get(name).ok())
+}
+
+/// Next minute a five-field cron expression names in a time zone, within 366 days.
+pub(crate) fn next_run(cron: Option<&str>, time_zone: Option<&str>, after: i64) -> Option<i64> {
     let fields: Vec<&str> = cron?.split_whitespace().collect();
     let [minute, hour, day, month, weekday] = fields.as_slice() else {
         return None;
     };
+    let zone = zone(time_zone)?;
     let mut at = (after / 60_000 + 1) * 60_000;
     let end = at + 366 * 86_400_000;
     while at < end {
-        let t = jiff::Timestamp::from_millisecond(at).ok()?.to_zoned(jiff::tz::TimeZone::UTC);
+        let t = jiff::Timestamp::from_millisecond(at).ok()?.to_zoned(zone.clone());
         let day_fits = match (*day == "*", *weekday == "*") {
             (false, false) => fits(day, t.day().into()) || fits_weekday(weekday, &t),
             _ => fits(day, t.day().into()) && fits_weekday(weekday, &t),
         };
         if !(fits(month, t.month().into()) && day_fits) {
-            at += 86_400_000 - at.rem_euclid(86_400_000);
+            at = t.tomorrow().ok()?.start_of_day().ok()?.timestamp().as_millisecond().max(at + 60_000);
         } else if !fits(hour, t.hour().into()) {
-            at += 3_600_000 - at.rem_euclid(3_600_000);
+            at += 60_000 * (60 - i64::from(t.minute()));
         } else if !fits(minute, t.minute().into()) {
             at += 60_000;
         } else {
@@ -90,5 +97,5 @@ pub(crate) fn fits(field: &str, value: i64) -> bool {
 
 /// Whether the text is a five-field cron expression with a date in it.
 pub(crate) fn is_cron(text: &str) -> bool {
-    next_run(Some(text), 1_767_225_600_000).is_some()
+    next_run(Some(text), None, 1_767_225_600_000).is_some()
 }

@@ -101,6 +101,7 @@ async fn launch_hook_holds_the_instance() {
     let waiting = w.truth().into_iter().find(|i| i["lifecycle"] == "Pending:Wait").expect("waits");
     let id = waiting["id"].as_str().unwrap_or_default().to_owned();
     w.on_group("CompleteLifecycleAction", &[("LifecycleHookName", "warm"), ("LifecycleActionResult", "CONTINUE"), ("InstanceId", &id)]).await;
+    w.handle.advance(5.0);
     assert!(w.truth().iter().any(|i| i["id"] == id && i["lifecycle"] == "InService"));
 }
 

@@ -169,3 +169,50 @@ async fn every_seed_ends_successful() {
         assert_eq!(w.targets().await, ["healthy", "healthy"], "seed {seed}");
     }
 }
+
+/// Growth takes a refresh back below a checkpoint it has passed: it stops there again (aws-reference 5.3).
+#[tokio::test]
+async fn growth_meets_a_checkpoint_again() {
+    let w = world().await;
+    let version = w.version_of("v4").await;
+    let prefs = [
+        ("Preferences.CheckpointPercentages.member.1", "50"),
+        ("Preferences.CheckpointPercentages.member.2", "100"),
+        ("Preferences.CheckpointDelay", "600"),
+        ("Preferences.InstanceWarmup", "60"),
+        ("Preferences.MinHealthyPercentage", "100"),
+        ("Preferences.SkipMatching", "true"),
+    ];
+    w.start(&version, &prefs).await;
+    let waits = async || w.refreshes().await.one("StatusReason").contains("checkpoint");
+    let reach = async || {
+        let mut seconds = 0;
+        while !waits().await {
+            w.handle.advance(5.0);
+            seconds += 5;
+            assert!(seconds < 900, "{}", w.refreshes().await.body);
+        }
+    };
+    reach().await;
+    assert_eq!(w.refreshes().await.one("PercentageComplete"), "50");
+    // Old ones grow in number: what cannot be launched now is launched with the desired configuration, so percentages
+    // follow the new desired.
+    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "6")]).await;
+    w.handle.advance(20.0);
+    assert!(w.refreshes().await.one("PercentageComplete").parse::<i64>().is_ok_and(|p| p < 50));
+    let mut waited = 20;
+    while w.refreshes().await.one("Status") != "Successful" {
+        waited += i64::from(waits().await) * 5;
+        w.handle.advance(5.0);
+        assert!(waited < 3000);
+    }
+    assert!((1180..=1230).contains(&waited), "the delay of 600 is kept a second time: {waited}");
+}
+
+#[tokio::test]
+async fn an_alarm_that_does_not_exist_is_refused_at_the_start() {
+    let w = world().await;
+    let params = [("AutoScalingGroupName", ASG), ("Preferences.AlarmSpecification.Alarms.member.1", "none")];
+    w.asg("StartInstanceRefresh", &params).await.refused(400, "ValidationError");
+    assert_eq!(w.refreshes().await.one("Status"), "");
+}

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** members that are absent stay as they are; a refused update changes nothing.
 
-use super::{group, launch_spec, members};
+use super::{group, launch_spec, members, placement};
 use crate::{
     services::read,
     wire::{ApiError, node::Node, xml::Fields},
@@ -24,6 +24,9 @@ pub(super) fn maintenance(p: &Node) -> Result<Option<Option<(i64, i64)>>, ApiErr
         )),
     }
 }
+
+/// Members of UpdateAutoScalingGroup that are not simulated.
+const UPDATE_REFUSED: &[&str] = &["AvailabilityZoneIds", "AvailabilityZoneImpairmentPolicy", "Context", "InstanceLifecyclePolicy", "PlacementGroup"];
 
 pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let g = group(w, p)?;
@@ -48,10 +51,9 @@ pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let rebalance = read::flag(p, "CapacityRebalance")?;
     let maintenance = maintenance(p)?;
     let health = members::health_check(p)?;
-    let subnets = p.text("VPCZoneIdentifier").map(|t| t.split(',').map(|s| s.trim().to_owned()).collect::<Vec<_>>());
-    if let Some(unknown) = subnets.iter().flatten().find(|s| !w.subnets.iter().any(|have| have.id == **s)) {
-        return Err(ApiError::validation(format!("The subnet ID '{unknown}' does not exist")));
-    }
+    let subnets = placement::subnets(w, p)?;
+    members::refused(w, p, UPDATE_REFUSED)?;
+    let extras = members::extras(p, &g.extras)?;
     let policies = members::termination_policies(p)?;
     let Some(g) = w.group_mut(&name) else {
         return Ok(Fields::new());
@@ -62,6 +64,7 @@ pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     if let Some(value) = warmup {
         g.warmup = Some(value).filter(|v| *v >= 0);
     }
+    g.extras = extras;
     g.grace = grace.unwrap_or(g.grace);
     g.cooldown = cooldown.unwrap_or(g.cooldown);
     if let Some(value) = lifetime {
@@ -81,7 +84,7 @@ pub(super) fn update(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     if !policies.is_empty() {
         g.termination_policies = policies;
     }
-    w.set_bounds(&name, min, max, desired, "a user request update of AutoScalingGroup constraints");
+    w.set_bounds(&name, min, max, desired, None);
     w.wake_group(&name, w.now);
     Ok(Fields::new())
 }
@@ -95,6 +98,11 @@ pub(super) fn bounds(min: i64, max: i64, desired: Option<i64>) -> Result<(), Api
         return Err(ApiError::validation(format!("Desired capacity:{desired} must be between the specified min size:{min} and max size:{max}")));
     }
     Ok(())
+}
+
+/// What blocks a change of capacity (aws-reference 3).
+pub(super) fn in_the_way(activity: &str) -> ApiError {
+    ApiError::bad("ScalingActivityInProgress", format!("Scaling activity {activity} is in progress and blocks this action."))
 }
 
 pub(super) fn set_desired(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
@@ -112,14 +120,8 @@ pub(super) fn set_desired(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     if value < g.min {
         return Err(ApiError::validation(format!("New SetDesiredCapacity value {value} is below min value {} for the AutoScalingGroup.", g.min)));
     }
-    if honor {
-        let running = g.activities.iter().rev().find(|a| a.end.is_none());
-        if let Some(a) = running {
-            return Err(ApiError::bad("ScalingActivityInProgress", format!("Scaling activity {} is in progress and blocks this action.", a.id)));
-        }
-        if g.last_end.is_some_and(|end| end + g.cooldown * 1000 > w.now) {
-            return Err(ApiError::bad("ScalingActivityInProgress", "Scaling activities are blocked by the group's cooldown."));
-        }
+    if let Some(activity) = w.cooling(&g.name).filter(|_| honor) {
+        return Err(in_the_way(&activity));
     }
     let name = g.name.clone();
     let from = g.desired;

@@ -63,31 +63,31 @@ fn one(w: &World, g: &Group, include: bool) -> Fields {
         .members(
             "SuspendedProcesses",
             g.suspended.iter().map(|(process, at)| {
-                Fields::new().set("ProcessName", process).set("SuspensionReason", format!("User suspended at {}", crate::clock::iso_seconds(*at)))
+                let who = if g.suspended_by_aws.contains(process) { "Administrator" } else { "User" };
+                Fields::new().set("ProcessName", process).set("SuspensionReason", format!("{who} suspended at {}", crate::clock::iso_seconds(*at)))
             }),
         )
         .set("VPCZoneIdentifier", g.subnets.join(","))
-        .members("EnabledMetrics", Vec::<String>::new())
         .members(
-            "Tags",
-            g.tags.iter().map(|t| {
-                Fields::new()
-                    .set("ResourceId", &g.name)
-                    .set("ResourceType", "auto-scaling-group")
-                    .set("Key", &t.key)
-                    .set("Value", &t.value)
-                    .set("PropagateAtLaunch", t.propagate)
-            }),
+            "EnabledMetrics",
+            g.enabled_metrics.keys().map(|metric| Fields::new().set("Metric", metric).set("Granularity", super::metrics::GRANULARITY)),
         )
+        .opt("Status", g.deleting.then_some("Delete in progress"))
+        .members("Tags", g.tags.iter().map(|t| super::tags::shown(g, t)))
         .members("TerminationPolicies", &g.termination_policies)
         .set("NewInstancesProtectedFromScaleIn", g.protect_new)
-        .set(
-            "ServiceLinkedRoleARN",
-            format!("arn:aws:iam::{}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling", w.account),
-        )
+        .set("ServiceLinkedRoleARN", super::members::linked_role(w))
         .opt("MaxInstanceLifetime", g.max_lifetime)
         .opt("CapacityRebalance", g.capacity_rebalance)
-        .opt("DefaultInstanceWarmup", g.warmup);
+        .opt("DefaultInstanceWarmup", g.warmup)
+        .opt("DesiredCapacityType", g.extras.desired_type.as_ref())
+        .opt("DeletionProtection", g.extras.deletion_protection.as_ref());
+    if let Some(strategy) = &g.extras.zone_strategy {
+        out = out.set("AvailabilityZoneDistribution", Fields::new().set("CapacityDistributionStrategy", strategy));
+    }
+    if let Some(preference) = &g.extras.reservation {
+        out = out.set("CapacityReservationSpecification", Fields::new().set("CapacityReservationPreference", preference));
+    }
     if let Some((state, min)) = &g.warm_pool {
         out = out.set("WarmPoolConfiguration", Fields::new().set("MinSize", *min).set("PoolState", state)).set("WarmPoolSize", 0i64);
     }
@@ -185,15 +185,15 @@ pub(super) fn activities(w: &World, p: &Node) -> Result<Fields, ApiError> {
     Ok(Fields::new().members("Activities", rows.into_iter().map(|(g, a)| activity(g, a))).opt("NextToken", next))
 }
 
-/// `InService` once one instance has passed a check, `Added` before (aws-reference 3).
-fn attachment(g: &Group, arn: &str) -> &'static str {
-    if g.attached.contains(arn) { "InService" } else { "Added" }
+/// Target groups that are attached or on their way out.
+fn attachments(g: &Group) -> impl Iterator<Item = &String> {
+    g.target_groups.iter().chain(&g.detaching)
 }
 
 pub(super) fn target_groups(w: &World, p: &Node) -> Result<Fields, ApiError> {
     let g = super::group(w, p)?;
     let rows: Vec<Fields> =
-        g.target_groups.iter().map(|arn| Fields::new().set("LoadBalancerTargetGroupARN", arn).set("State", attachment(g, arn))).collect();
+        attachments(g).map(|arn| Fields::new().set("LoadBalancerTargetGroupARN", arn).set("State", w.attachment(g, arn))).collect();
     let (rows, next) = paged(p, rows, 100, 100)?;
     Ok(Fields::new().members("LoadBalancerTargetGroups", rows).opt("NextToken", next))
 }
@@ -204,11 +204,9 @@ pub(super) fn traffic_sources(w: &World, p: &Node) -> Result<Fields, ApiError> {
     if let Some(odd) = asked.filter(|t| !matches!(*t, "elb" | "elbv2" | "vpc-lattice")) {
         return Err(ApiError::validation(format!("{odd} is not a valid traffic source type.")));
     }
-    let rows: Vec<Fields> = g
-        .target_groups
-        .iter()
+    let rows: Vec<Fields> = attachments(g)
         .filter(|_| asked.is_none_or(|t| t == "elbv2"))
-        .map(|arn| Fields::new().set("Identifier", arn).set("State", attachment(g, arn)).set("Type", "elbv2"))
+        .map(|arn| Fields::new().set("Identifier", arn).set("State", w.attachment(g, arn)).set("Type", "elbv2"))
         .collect();
     let (rows, next) = paged(p, rows, 50, 50)?;
     Ok(Fields::new().members("TrafficSources", rows).opt("NextToken", next))
@@ -222,10 +220,4 @@ pub(super) fn warm_pool(w: &World, p: &Node) -> Result<Fields, ApiError> {
     }
     let (rows, next) = paged(p, Vec::<Fields>::new(), 50, 50)?;
     Ok(out.members("Instances", rows).opt("NextToken", next))
-}
-
-/// Scaling policies are not simulated: there are none.
-pub(super) fn policies(p: &Node) -> Result<Fields, ApiError> {
-    let (rows, next) = paged(p, Vec::<Fields>::new(), 50, 100)?;
-    Ok(Fields::new().members("ScalingPolicies", rows).opt("NextToken", next))
 }

@@ -9,7 +9,7 @@ use crate::{
     world::{
         World,
         group::{Hook, Notification},
-        instance::Lifecycle,
+        hooks::{LAUNCHING, TERMINATING},
     },
 };
 
@@ -64,12 +64,19 @@ fn notification(p: &Node, old: Option<&Notification>) -> Result<Notification, Ap
     Ok(new)
 }
 
-pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
-    let name = group(w, p)?.name.clone();
-    let hook_name = read::need(p, "LifecycleHookName")?.to_owned();
-    let old = w.groups.get(&name).and_then(|g| g.hooks.iter().find(|h| h.name == hook_name)).cloned();
-    let transition = match (p.text("LifecycleTransition"), &old) {
-        (Some(t @ ("autoscaling:EC2_INSTANCE_LAUNCHING" | "autoscaling:EC2_INSTANCE_TERMINATING")), _) => t.to_owned(),
+/// Hooks of one group at most.
+const MOST: usize = 50;
+
+/// Reads a hook; what is absent stays as it was.
+fn read(p: &Node, old: Option<&Hook>) -> Result<Hook, ApiError> {
+    let name = read::need(p, "LifecycleHookName")?.to_owned();
+    if name.len() > 255 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/".contains(&b)) {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{name}' at 'lifecycleHookName' failed to satisfy constraint: Member must satisfy regular expression pattern: [A-Za-z0-9\\-_\\/]+"
+        )));
+    }
+    let transition = match (p.text("LifecycleTransition"), old) {
+        (Some(t @ (LAUNCHING | TERMINATING)), _) => t.to_owned(),
         (None, Some(old)) => old.transition.clone(),
         (other, _) => {
             return Err(ApiError::validation(format!("{} is not a valid lifecycle transition", other.unwrap_or("null"))));
@@ -77,21 +84,41 @@ pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     };
     let default_result = match p.text("DefaultResult") {
         Some(r @ ("CONTINUE" | "ABANDON")) => r.to_owned(),
-        None => old.as_ref().map_or_else(|| "ABANDON".into(), |o| o.default_result.clone()),
+        None => old.map_or_else(|| "ABANDON".into(), |o| o.default_result.clone()),
         Some(other) => {
             return Err(ApiError::validation(format!("{other} is not CONTINUE or ABANDON")));
         }
     };
-    let notification = notification(p, old.as_ref().map(|o| &o.notification))?;
+    let notification = notification(p, old.map(|o| &o.notification))?;
     let heartbeat = read::int_in(p, "HeartbeatTimeout", 30, 7200)?.or(old.map(|o| o.heartbeat)).unwrap_or(3600);
-    let Some(g) = w.group_mut(&name) else {
-        return Ok(Fields::new());
-    };
-    g.hooks.retain(|h| h.name != hook_name);
-    if g.hooks.len() >= 50 {
-        return Err(ApiError::bad("LimitExceeded", "Lifecycle hook limit exceeded for this group"));
+    Ok(Hook { name, transition, heartbeat, default_result, notification })
+}
+
+/// Hooks that a group is created with.
+pub(super) fn specifications(p: &Node) -> Result<Vec<Hook>, ApiError> {
+    let rows = p.list("LifecycleHookSpecificationList");
+    if rows.len() > MOST {
+        return Err(limit());
     }
-    g.hooks.push(Hook { name: hook_name, transition, heartbeat, default_result, notification });
+    rows.into_iter().map(|node| read(node, None)).collect()
+}
+
+fn limit() -> ApiError {
+    ApiError::bad("LimitExceeded", "Lifecycle hook limit exceeded for this group")
+}
+
+pub(super) fn put(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
+    let g = group(w, p)?;
+    let name = g.name.clone();
+    let old = g.hooks.iter().find(|h| Some(h.name.as_str()) == p.text("LifecycleHookName"));
+    let hook = read(p, old)?;
+    if old.is_none() && g.hooks.len() >= MOST {
+        return Err(limit());
+    }
+    if let Some(g) = w.group_mut(&name) {
+        g.hooks.retain(|h| h.name != hook.name);
+        g.hooks.push(hook);
+    }
     Ok(Fields::new())
 }
 
@@ -105,25 +132,47 @@ pub(super) fn delete(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         return Err(ApiError::validation(format!("No Lifecycle Hook found with name: {hook}")));
     }
     g.hooks.retain(|h| h.name != hook);
+    // What it holds is let go: a launch is abandoned, a termination goes on.
+    let held = g.members.clone();
+    for id in held {
+        let launching = w.instances.get(&id).is_some_and(|i| i.lifecycle.is_pending());
+        w.complete_hook(&id, &hook, !launching, "Lifecycle Hook Deleted");
+    }
     Ok(Fields::new())
 }
 
-pub(super) fn complete(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
+/// The instance that waits for the hook a request names, by its id or the action's token.
+fn waiting(w: &World, p: &Node) -> Result<(String, String), ApiError> {
     let g = group(w, p)?;
+    let hook = read::need(p, "LifecycleHookName")?;
+    let (id, token) = (p.text("InstanceId"), p.text("LifecycleActionToken"));
+    let found = w.members(g).into_iter().find(|i| {
+        let named = id.is_some_and(|id| id == i.id) || (id.is_none() && token.is_some());
+        named && i.waits.iter().any(|w| w.hook == hook && token.is_none_or(|t| w.token == t))
+    });
+    match found {
+        Some(i) => Ok((i.id.clone(), hook.to_owned())),
+        None => Err(ApiError::validation(match (id, token) {
+            (Some(id), _) => format!("No active Lifecycle Action found with instance ID {id}"),
+            (None, Some(token)) => format!("No active Lifecycle Action found with token {token}"),
+            (None, None) => "Either a LifecycleActionToken or an InstanceId must be specified".to_owned(),
+        })),
+    }
+}
+
+pub(super) fn complete(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
+    group(w, p)?;
     let result = read::need(p, "LifecycleActionResult")?;
     if !matches!(result, "CONTINUE" | "ABANDON") {
         return Err(ApiError::validation(format!("{result} is not CONTINUE or ABANDON")));
     }
-    let hook = read::need(p, "LifecycleHookName")?;
-    let found = w.members(g).into_iter().find(|i| {
-        let named =
-            p.text("InstanceId").is_some_and(|id| id == i.id) || p.text("LifecycleActionToken").is_some_and(|t| i.hook_token.as_deref() == Some(t));
-        named && matches!(i.lifecycle, Lifecycle::PendingWait | Lifecycle::TerminatingWait)
-    });
-    let Some(id) = found.filter(|_| g.hooks.iter().any(|h| h.name == hook)).map(|i| i.id.clone()) else {
-        return Err(ApiError::validation("No active Lifecycle Action found with the given instance or token"));
-    };
-    let proceed = result == "CONTINUE";
-    w.complete_hook(&id, proceed);
+    let (id, hook) = waiting(w, p)?;
+    w.complete_hook(&id, &hook, result == "CONTINUE", "Lifecycle Action Completed with ABANDON Result");
+    Ok(Fields::new())
+}
+
+pub(super) fn heartbeat(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
+    let (id, hook) = waiting(w, p)?;
+    w.beat_hook(&id, &hook);
     Ok(Fields::new())
 }

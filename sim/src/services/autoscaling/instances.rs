@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** an instance that is not in the group is refused before anything is done to the others.
 
-use super::{describe, group};
+use super::{at_most, attachments, describe, group};
 use crate::{
     clock,
     services::read,
@@ -10,7 +10,7 @@ use crate::{
     world::{World, group::Why, instance::Lifecycle},
 };
 
-fn known(w: &World, name: &str, id: &str) -> Result<(), ApiError> {
+pub(super) fn known(w: &World, name: &str, id: &str) -> Result<(), ApiError> {
     match w.groups.get(name) {
         Some(g) if g.members.iter().any(|m| m == id) => Ok(()),
         _ => Err(ApiError::validation(format!("The instance {id} is not part of Auto Scaling group {name}."))),
@@ -27,11 +27,7 @@ fn group_of(w: &World, id: &str) -> Result<String, ApiError> {
 
 pub(super) fn terminate(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let id = read::need(p, "InstanceId")?.to_owned();
-    let decrement = read::flag(p, "ShouldDecrementDesiredCapacity")?.ok_or_else(|| {
-        ApiError::validation(
-            "1 validation error detected: Value null at 'shouldDecrementDesiredCapacity' failed to satisfy constraint: Member must not be null",
-        )
-    })?;
+    let decrement = read::need_flag(p, "ShouldDecrementDesiredCapacity")?;
     let name = group_of(w, &id)?;
     let Some(g) = w.groups.get(&name) else {
         return Ok(Fields::new());
@@ -68,7 +64,7 @@ pub(super) fn terminate(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     Ok(Fields::new().opt("Activity", shown(w, &name, activity.as_deref())))
 }
 
-fn shown(w: &World, name: &str, activity: Option<&str>) -> Option<Fields> {
+pub(super) fn shown(w: &World, name: &str, activity: Option<&str>) -> Option<Fields> {
     let g = w.groups.get(name)?;
     let a = g.activities.iter().find(|a| Some(a.id.as_str()) == activity)?;
     Some(describe::activity(g, a))
@@ -76,8 +72,8 @@ fn shown(w: &World, name: &str, activity: Option<&str>) -> Option<Fields> {
 
 pub(super) fn protect(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let name = group(w, p)?.name.clone();
-    let ids = p.texts("InstanceIds");
-    let value = read::flag(p, "ProtectedFromScaleIn")?.unwrap_or(false);
+    let ids = at_most(p, "InstanceIds", 50)?;
+    let value = read::need_flag(p, "ProtectedFromScaleIn")?;
     for id in &ids {
         known(w, &name, id)?;
     }
@@ -117,8 +113,8 @@ pub(super) fn set_health(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
 
 pub(super) fn enter_standby(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let name = group(w, p)?.name.clone();
-    let ids = p.texts("InstanceIds");
-    let decrement = read::flag(p, "ShouldDecrementDesiredCapacity")?.unwrap_or(false);
+    let decrement = read::need_flag(p, "ShouldDecrementDesiredCapacity")?;
+    let ids = attachments::ids(p)?;
     for id in &ids {
         known(w, &name, id)?;
         if w.instances.get(id).is_some_and(|i| i.lifecycle != Lifecycle::InService) {
@@ -130,16 +126,16 @@ pub(super) fn enter_standby(w: &mut World, p: &Node) -> Result<Fields, ApiError>
     };
     let (from, count) = (g.desired, ids.len() as i64);
     if decrement && from - count < g.min {
-        return Err(ApiError::validation(format!(
-            "AutoScalingGroup {name} has min-size={}, max-size={}, and desired-size={from}. To place into standby {count} instance, please update the AutoScalingGroup sizes appropriately.",
-            g.min, g.max
-        )));
+        return Err(attachments::sizes(w, &name, &format!("place into standby {count} instance")));
     }
     let mut rows = Vec::new();
     for id in &ids {
         let az = w.instances.get(id).map(|i| i.az.clone()).unwrap_or_default();
-        let cause =
-            format!("instance {id} was moved to standby in response to a user request, shrinking the capacity from {from} to {}.", from - count);
+        let cause = if decrement {
+            format!("instance {id} was moved to standby in response to a user request, shrinking the capacity from {from} to {}.", from - count)
+        } else {
+            format!("instance {id} was moved to standby in response to a user request.")
+        };
         let activity = w.open_activity(&name, format!("Moving EC2 instance to Standby: {id}"), cause, "InProgress", &az);
         if let Some(i) = w.instances.get_mut(id) {
             i.activity.clone_from(&activity);
@@ -156,24 +152,21 @@ pub(super) fn enter_standby(w: &mut World, p: &Node) -> Result<Fields, ApiError>
 
 pub(super) fn exit_standby(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
     let name = group(w, p)?.name.clone();
-    let ids = p.texts("InstanceIds");
+    let ids = attachments::ids(p)?;
     for id in &ids {
         known(w, &name, id)?;
         if w.instances.get(id).is_some_and(|i| i.lifecycle != Lifecycle::Standby) {
             return Err(ApiError::validation(format!("The instance {id} is not in Standby.")));
         }
     }
-    let Some(g) = w.group_mut(&name) else {
-        return Ok(Fields::new());
-    };
-    let (from, count) = (g.desired, ids.len() as i64);
-    if from + count > g.max {
-        return Err(ApiError::validation(format!(
-            "AutoScalingGroup {name} has max-size={} and desired-size={from}. To move {count} instance out of standby, please update the AutoScalingGroup sizes appropriately.",
-            g.max
-        )));
+    let (from, max) = w.groups.get(&name).map_or((0, 0), |g| (g.desired, g.max));
+    let count = ids.len() as i64;
+    if from + count > max {
+        return Err(attachments::sizes(w, &name, &format!("move {count} instance out of standby")));
     }
-    g.desired += count;
+    if let Some(g) = w.group_mut(&name) {
+        g.desired += count;
+    }
     let mut rows = Vec::new();
     for id in &ids {
         let az = w.instances.get(id).map(|i| i.az.clone()).unwrap_or_default();

@@ -48,8 +48,20 @@ pub(super) fn template(w: &World, p: &Node) -> Result<TemplateRef, ApiError> {
     Ok(TemplateRef { id: template.id.clone(), name: template.name.clone(), version: version.to_owned() })
 }
 
-/// Reads whichever of LaunchTemplate and MixedInstancesPolicy is there.
+/// Reads whichever of LaunchTemplate, MixedInstancesPolicy and LaunchConfigurationName is there. Launch configurations
+/// are those that groups of the seed name: there is no operation that makes one.
 pub(super) fn read(w: &World, p: &Node) -> Result<Option<LaunchSpec>, ApiError> {
+    if let Some(name) = p.text("LaunchConfigurationName") {
+        if p.at("LaunchTemplate").is_some() || p.at("MixedInstancesPolicy").is_some() {
+            return Err(ApiError::validation(
+                "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.",
+            ));
+        }
+        if !w.groups.values().any(|g| g.spec.configuration() == Some(name)) {
+            return Err(ApiError::validation(format!("Launch configuration name not found - Launch configuration {name} not found")));
+        }
+        return Ok(Some(LaunchSpec::Configuration(name.to_owned())));
+    }
     match (p.at("LaunchTemplate"), p.at("MixedInstancesPolicy")) {
         (Some(_), Some(_)) => Err(ApiError::validation("Valid requests must contain either LaunchTemplate or MixedInstancesPolicy, but not both.")),
         (Some(t), None) => Ok(Some(LaunchSpec::Template(template(w, t)?))),

@@ -30,6 +30,9 @@ pub(super) fn start(w: &mut World, p: &Node) -> Result<Fields, ApiError> {
         None => None,
     };
     let preferences = preferences(p.at("Preferences").unwrap_or(&empty), g, desired.is_some())?;
+    if let Some(odd) = preferences.alarms.iter().find(|a| !w.alarms.contains_key(*a)) {
+        return Err(ApiError::validation(format!("The following CloudWatch alarm does not exist: {odd}")));
+    }
     if g.active_refresh().is_some() {
         return Err(ApiError::bad(
             "InstanceRefreshInProgress",

@@ -182,12 +182,17 @@ pub(super) fn status(w: &World, p: &Node) -> Result<Fields, ApiError> {
     }
     let (rows, next) = paged(p, rows, (5, 1000))?;
     let rows = rows.into_iter().map(|i| {
+        // The instance check of an impaired one fails; that of the host below it does not.
         let (status, detail) = match i.ec2 {
             Ec2State::Running if w.now >= i.checks_ok_at => ("ok", "passed"),
             Ec2State::Running => ("initializing", "initializing"),
             _ => ("not-applicable", ""),
         };
-        let check = || {
+        let check = |impaired: Option<i64>| {
+            if let Some(since) = impaired {
+                let row = Fields::new().set("name", "reachability").set("status", "failed").set("impairedSince", iso(since));
+                return Fields::new().set("status", "impaired").items("details", [row]);
+            }
             let out = Fields::new().set("status", status);
             if detail.is_empty() { out } else { out.items("details", [Fields::new().set("name", "reachability").set("status", detail)]) }
         };
@@ -195,9 +200,9 @@ pub(super) fn status(w: &World, p: &Node) -> Result<Fields, ApiError> {
             .set("instanceId", &i.id)
             .set("availabilityZone", &i.az)
             .set("instanceState", state(i.ec2))
-            .set("systemStatus", check())
-            .set("instanceStatus", check())
-            .set("attachedEbsStatus", check())
+            .set("systemStatus", check(None))
+            .set("instanceStatus", check(i.impaired_since(w.now).filter(|_| status == "ok")))
+            .set("attachedEbsStatus", check(None))
     });
     Ok(Fields::new().items("instanceStatusSet", rows).opt("nextToken", next))
 }

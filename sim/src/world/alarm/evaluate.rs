@@ -67,7 +67,7 @@ impl World {
     }
 
     /// The evaluation range, oldest first: some more periods than are needed.
-    fn range(&self, alarm: &Alarm) -> Vec<Option<(i64, f64)>> {
+    pub(crate) fn range(&self, alarm: &Alarm) -> Vec<Option<(i64, f64)>> {
         let period = alarm.watch.period();
         let count = alarm.periods + self.params.metrics.alarm_extra_periods;
         // The window slides from minute to minute.
