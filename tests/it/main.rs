@@ -14,5 +14,7 @@ mod harness;
 mod hostile;
 mod images;
 mod moto;
+mod permission;
+mod sdk;
 mod story;
 mod templates;

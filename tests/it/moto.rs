@@ -158,7 +158,7 @@ async fn a_group_is_read_as_it_was_made() {
     assert_eq!((g.min, g.desired, g.max, g.grace_seconds, g.health_check_type.as_str()), (1, 2, 4, 120, "ELB"));
     let named = TemplateRef { id: w.template.clone(), name: w.name.clone(), version: "1".into() };
     assert_eq!(g.launch, LaunchSource::Template(named));
-    assert_eq!(g.target_group_arns, [w.targets.clone()]);
+    assert_eq!(g.target_group_arns, std::slice::from_ref(&w.targets));
     assert!(g.arn.contains(&format!(":{ACCOUNT}:autoScalingGroup:")) && g.arn.ends_with(&format!(":autoScalingGroupName/{}", w.name)), "{}", g.arn);
     assert_eq!(g.zones.len(), w.subnets.len());
     assert_eq!(g.instances.len(), 2);
