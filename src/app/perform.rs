@@ -261,6 +261,7 @@ impl App {
         let backoff = backoff(number, change.progress.refusals);
         let due = now + self.poll(backoff);
         let undoing = matches!(step, Step::RollBack | Step::StartUndo | Step::CancelRefresh);
+        let way_out = if kind == ErrorKind::Denied { " Compare the role with `fleetgate iam-policy`." } else { "" };
         let slow = now + self.poll(LONGEST_BACKOFF_MS);
         let deadline = self.store.get_environment(change.env).await?.policy.deadline_minutes * 60_000;
         let late = change.progress.started_at.is_some_and(|at| now - at > deadline);
@@ -298,12 +299,12 @@ impl App {
                         _ if undoing => {
                             c.state = State::NeedsAttention;
                             c.due_at = slow;
-                            c.sentence = format!("AWS refuses `{}`: {words} It is tried again each minute.", step.name());
+                            c.sentence = format!("AWS refuses `{}`: {words} It is tried again each minute.{way_out}", step.name());
                         }
                         _ => {
                             c.state = State::Failed;
                             c.finished_at = Some(tx.now());
-                            c.sentence = format!("AWS refused `{}`: {words} Nothing was replaced.", step.name());
+                            c.sentence = format!("AWS refused `{}`: {words} Nothing was replaced.{way_out}", step.name());
                             tx.end_step(number, "failed", &words).await?;
                         }
                     }

@@ -110,6 +110,8 @@ async fn cloudwatch_by_cbor() {
         })
         .collect();
     cloudwatch.put_metric_data().namespace("Shop").set_metric_data(Some(many)).send().await.unwrap();
+    // A new metric is listed up to a quarter of an hour late.
+    sim.world().advance(900.0);
     let listed = cloudwatch.list_metrics().namespace("Shop").metric_name("Depth299").send().await.unwrap();
     assert_eq!(listed.metrics().len(), 1);
 

@@ -27,6 +27,8 @@ pub(crate) enum On {
     NewElb,
     /// The Auto Scaling group of `AutoScalingGroupName`.
     Group,
+    /// The Auto Scaling groups of the rows of `Tags`.
+    TaggedGroups,
     /// The group of the instance in `InstanceId`.
     InstanceGroup,
     /// The launch template of `LaunchTemplateId` or `LaunchTemplateName`.
@@ -123,6 +125,11 @@ pub(super) fn arns(w: &World, request: &Request, on: &On) -> Vec<String> {
             vec![arn(&format!("{kind}/{name}/*"))]
         }
         On::Group => vec![group(&text(request, "AutoScalingGroupName").unwrap_or_else(|| "*".into()))],
+        On::TaggedGroups => {
+            let Body::Form(p) = &request.body else { return vec![group("*")] };
+            let names: Vec<String> = p.list("Tags").iter().filter_map(|row| row.text("ResourceId").map(group)).collect();
+            if names.is_empty() { vec![group("*")] } else { names }
+        }
         On::InstanceGroup => {
             let instance = text(request, "InstanceId").and_then(|id| w.instances.get(&id)).filter(|_| request.region == w.region);
             vec![group(instance.map_or("*", |i| &i.group))]

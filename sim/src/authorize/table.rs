@@ -4,7 +4,8 @@
 //! names the action and the resources that the Service Authorization Reference names.
 
 use super::resource::On::{
-    self, All, Arns, Bucket, CopySource, Group, Ids, InstanceGroup, Named, NewElb, Object, Objects, Profile, Role, Template, User, Within,
+    self, All, Arns, Bucket, CopySource, Group, Ids, InstanceGroup, Named, NewElb, Object, Objects, Profile, Role, TaggedGroups, Template, User,
+    Within,
 };
 
 /// One operation.
@@ -72,6 +73,32 @@ const AUTOSCALING: &[Row] = &[
     on("PutLifecycleHook", &[("autoscaling:PutLifecycleHook", Group)]),
     on("DeleteLifecycleHook", &[("autoscaling:DeleteLifecycleHook", Group)]),
     on("CompleteLifecycleAction", &[("autoscaling:CompleteLifecycleAction", Group)]),
+    on("DescribeAccountLimits", &[("autoscaling:DescribeAccountLimits", All)]),
+    on("DescribeAdjustmentTypes", &[("autoscaling:DescribeAdjustmentTypes", All)]),
+    on("DescribeAutoScalingNotificationTypes", &[("autoscaling:DescribeAutoScalingNotificationTypes", All)]),
+    on("DescribeLifecycleHookTypes", &[("autoscaling:DescribeLifecycleHookTypes", All)]),
+    on("DescribeMetricCollectionTypes", &[("autoscaling:DescribeMetricCollectionTypes", All)]),
+    on("DescribeNotificationConfigurations", &[("autoscaling:DescribeNotificationConfigurations", All)]),
+    on("DescribeScalingProcessTypes", &[("autoscaling:DescribeScalingProcessTypes", All)]),
+    on("DescribeTags", &[("autoscaling:DescribeTags", All)]),
+    on("DescribeTerminationPolicyTypes", &[("autoscaling:DescribeTerminationPolicyTypes", All)]),
+    on("AttachInstances", &[("autoscaling:AttachInstances", Group)]),
+    on("DetachInstances", &[("autoscaling:DetachInstances", Group)]),
+    on("AttachLoadBalancerTargetGroups", &[("autoscaling:AttachLoadBalancerTargetGroups", Group)]),
+    on("DetachLoadBalancerTargetGroups", &[("autoscaling:DetachLoadBalancerTargetGroups", Group)]),
+    on("AttachTrafficSources", &[("autoscaling:AttachTrafficSources", Group)]),
+    on("DetachTrafficSources", &[("autoscaling:DetachTrafficSources", Group)]),
+    on("BatchPutScheduledUpdateGroupAction", &[("autoscaling:BatchPutScheduledUpdateGroupAction", Group)]),
+    on("BatchDeleteScheduledAction", &[("autoscaling:BatchDeleteScheduledAction", Group)]),
+    on("DeleteAutoScalingGroup", &[("autoscaling:DeleteAutoScalingGroup", Group)]),
+    on("PutScalingPolicy", &[("autoscaling:PutScalingPolicy", Group)]),
+    on("ExecutePolicy", &[("autoscaling:ExecutePolicy", Group)]),
+    on("DeletePolicy", &[("autoscaling:DeletePolicy", Group)]),
+    on("EnableMetricsCollection", &[("autoscaling:EnableMetricsCollection", Group)]),
+    on("DisableMetricsCollection", &[("autoscaling:DisableMetricsCollection", Group)]),
+    on("RecordLifecycleActionHeartbeat", &[("autoscaling:RecordLifecycleActionHeartbeat", Group)]),
+    on("CreateOrUpdateTags", &[("autoscaling:CreateOrUpdateTags", TaggedGroups)]),
+    on("DeleteTags", &[("autoscaling:DeleteTags", TaggedGroups)]),
 ];
 
 /// The security group a call names.
@@ -155,6 +182,30 @@ const ECR: &[Row] = &[
     on("BatchGetImage", &[("ecr:BatchGetImage", REPOSITORY)]),
     on("BatchDeleteImage", &[("ecr:BatchDeleteImage", REPOSITORY)]),
     on("DescribeImageScanFindings", &[("ecr:DescribeImageScanFindings", REPOSITORY)]),
+    on("CreateRepository", &[("ecr:CreateRepository", REPOSITORY)]),
+    on("DeleteRepository", &[("ecr:DeleteRepository", REPOSITORY)]),
+    on("BatchCheckLayerAvailability", &[("ecr:BatchCheckLayerAvailability", REPOSITORY)]),
+    on("GetDownloadUrlForLayer", &[("ecr:GetDownloadUrlForLayer", REPOSITORY)]),
+    on("InitiateLayerUpload", &[("ecr:InitiateLayerUpload", REPOSITORY)]),
+    on("UploadLayerPart", &[("ecr:UploadLayerPart", REPOSITORY)]),
+    on("CompleteLayerUpload", &[("ecr:CompleteLayerUpload", REPOSITORY)]),
+    on("PutImage", &[("ecr:PutImage", REPOSITORY)]),
+    on("StartImageScan", &[("ecr:StartImageScan", REPOSITORY)]),
+    on("PutImageScanningConfiguration", &[("ecr:PutImageScanningConfiguration", REPOSITORY)]),
+    on("PutImageTagMutability", &[("ecr:PutImageTagMutability", REPOSITORY)]),
+    on("PutLifecyclePolicy", &[("ecr:PutLifecyclePolicy", REPOSITORY)]),
+    on("GetLifecyclePolicy", &[("ecr:GetLifecyclePolicy", REPOSITORY)]),
+    on("DeleteLifecyclePolicy", &[("ecr:DeleteLifecyclePolicy", REPOSITORY)]),
+    on("StartLifecyclePolicyPreview", &[("ecr:StartLifecyclePolicyPreview", REPOSITORY)]),
+    on("GetLifecyclePolicyPreview", &[("ecr:GetLifecyclePolicyPreview", REPOSITORY)]),
+    on("SetRepositoryPolicy", &[("ecr:SetRepositoryPolicy", REPOSITORY)]),
+    on("GetRepositoryPolicy", &[("ecr:GetRepositoryPolicy", REPOSITORY)]),
+    on("DeleteRepositoryPolicy", &[("ecr:DeleteRepositoryPolicy", REPOSITORY)]),
+    on("DescribeRegistry", &[("ecr:DescribeRegistry", All)]),
+    on("GetRegistryScanningConfiguration", &[("ecr:GetRegistryScanningConfiguration", All)]),
+    on("ListTagsForResource", &[("ecr:ListTagsForResource", Arns(&["resourceArn"]))]),
+    on("TagResource", &[("ecr:TagResource", Arns(&["resourceArn"]))]),
+    on("UntagResource", &[("ecr:UntagResource", Arns(&["resourceArn"]))]),
 ];
 
 const REPLICATION_GROUP: On = Named("replicationgroup:", &["ReplicationGroupId"]);
