@@ -6,6 +6,8 @@
 mod alarms;
 #[path = "it/attach.rs"]
 mod attach;
+#[path = "it/behaviours.rs"]
+mod behaviours;
 #[path = "it/boot.rs"]
 mod boot;
 #[path = "it/buckets.rs"]
@@ -56,6 +58,8 @@ mod elb_settings;
 mod errors;
 #[path = "it/faults.rs"]
 mod faults;
+#[path = "it/guesses.rs"]
+mod guesses;
 #[path = "it/health.rs"]
 mod health;
 #[path = "it/hooks.rs"]
