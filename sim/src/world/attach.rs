@@ -3,7 +3,11 @@
 //! **Invariant:** a target group is `Adding` until every serving instance is registered with it, `Added` until one has
 //! passed a check, then `InService`; a detached one is `Removing` as long as an instance drains there.
 
-use super::{World, group::Group, instance::Lifecycle};
+use super::{
+    World,
+    group::Group,
+    instance::{Ec2State, Lifecycle},
+};
 
 impl World {
     /// State of an attachment as the describing operations show it.
@@ -164,7 +168,9 @@ impl World {
     pub(super) fn step_deletion(&mut self, name: &str) -> bool {
         match self.groups.get(name) {
             Some(g) if g.deleting => {
-                if g.members.is_empty() {
+                // In some worlds an instance leaves the list when it shuts down; the group is there until it has ended.
+                let ending = self.instances.values().any(|i| i.group == name && i.lifecycle.is_leaving() && i.ec2 != Ec2State::Terminated);
+                if g.members.is_empty() && !ending {
                     self.remove_group(name);
                 }
                 true

@@ -132,20 +132,22 @@ async fn detaching_without_a_decrement_launches_another() {
 
 #[tokio::test]
 async fn a_group_with_instances_is_deleted_only_by_force() {
-    let w = world().await;
-    w.asg("DeleteAutoScalingGroup", &[GROUP]).await.refused(400, "ResourceInUse");
-    w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")]).await;
-    w.handle.advance(31.0);
-    w.asg("DeleteAutoScalingGroup", &[GROUP]).await.refused(400, "ScalingActivityInProgress");
-    w.on_group("DeleteAutoScalingGroup", &[("ForceDelete", "true")]).await;
-    assert_eq!(w.describe_group().await.one("Status"), "Delete in progress");
-    let activities = w.on_group("DescribeScalingActivities", &[]).await;
-    assert!(activities.body.contains("a user request force deleted AutoScalingGroup"), "{}", activities.body);
-    w.asg("SetDesiredCapacity", &[GROUP, ("DesiredCapacity", "0")]).await.refused(400, "ValidationError");
-    w.asg("CreateAutoScalingGroup", &[GROUP, ("MinSize", "0"), ("MaxSize", "0")]).await.refused(400, "AlreadyExists");
-    w.handle.advance(61.0);
-    assert!(w.describe_group().await.body.contains("<AutoScalingGroups></AutoScalingGroups>"));
-    w.asg("DeleteAutoScalingGroup", &[GROUP]).await.refused(400, "ValidationError");
+    for at_shutdown in [false, true] {
+        let w = world_with(7, |s| s.params.as_mut().expect("set").leaves_group_at_shutdown = at_shutdown).await;
+        w.asg("DeleteAutoScalingGroup", &[GROUP]).await.refused(400, "ResourceInUse");
+        w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")]).await;
+        w.handle.advance(31.0);
+        w.asg("DeleteAutoScalingGroup", &[GROUP]).await.refused(400, "ScalingActivityInProgress");
+        w.on_group("DeleteAutoScalingGroup", &[("ForceDelete", "true")]).await;
+        assert_eq!(w.describe_group().await.one("Status"), "Delete in progress");
+        let activities = w.on_group("DescribeScalingActivities", &[]).await;
+        assert!(activities.body.contains("a user request force deleted AutoScalingGroup"), "{}", activities.body);
+        w.asg("SetDesiredCapacity", &[GROUP, ("DesiredCapacity", "0")]).await.refused(400, "ValidationError");
+        w.asg("CreateAutoScalingGroup", &[GROUP, ("MinSize", "0"), ("MaxSize", "0")]).await.refused(400, "AlreadyExists");
+        w.handle.advance(61.0);
+        assert!(w.describe_group().await.body.contains("<AutoScalingGroups></AutoScalingGroups>"));
+        w.asg("DeleteAutoScalingGroup", &[GROUP]).await.refused(400, "ValidationError");
+    }
 }
 
 #[tokio::test]
