@@ -203,14 +203,19 @@ impl World {
     }
 
     /// Whether a metric was published in a span.
-    pub(super) fn balancer_published(&self, metric: &Metric, from: i64, to: i64) -> bool {
+    /// Target groups of which a metric of load balancing tells; none for another one.
+    pub(super) fn told_of(&self, metric: &Metric) -> Option<BTreeSet<String>> {
+        choose(metric).filter(|_| metric.namespace == "AWS/ApplicationELB").map(|chosen| self.arns_behind(&chosen))
+    }
+
+    /// Whether the metric had a datapoint until an instant, out of the scenes of [`World::told_of`] its target groups.
+    pub(super) fn balancer_published(&self, metric: &Metric, scenes: &[Scene<'_>], to: i64) -> bool {
         let Some(chosen) = choose(metric) else {
             return false;
         };
-        let arns = self.arns_behind(&chosen);
-        let scenes = self.scenes(&arns, None, from, to);
         // The first minute of a scene counts as any other of it.
-        scenes.iter().any(|s| s.to - s.from >= 1000 && self.minute(&metric.name, &chosen, std::slice::from_ref(s), s.from).is_some())
+        let mut there = scenes.iter().filter(|s| s.to.min(to) - s.from >= 1000);
+        there.any(|s| self.minute(&metric.name, &chosen, std::slice::from_ref(s), s.from).is_some())
     }
 }
 

@@ -3,13 +3,22 @@
 //! **Invariant:** a metric is listed while it had a datapoint in the span asked for, and never before its listing
 //! latency is over (aws-reference 2.3).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Metric, balancer, cache, group, instance};
-use crate::world::World;
+use crate::world::{World, flow::Scene};
+
+/// What happened behind sets of target groups.
+type Scenes<'a> = BTreeMap<&'a BTreeSet<String>, Vec<Scene<'a>>>;
 
 impl World {
     /// Metrics with a datapoint since an instant, in order of their names.
     pub(crate) fn listed(&self, since: i64, wanted: &dyn Fn(&Metric) -> bool) -> Vec<Metric> {
-        let mut out: Vec<Metric> = self.candidates().into_iter().filter(|m| wanted(m)).filter(|m| self.published(m, since)).collect();
+        let candidates: Vec<Metric> = self.candidates().into_iter().filter(|m| wanted(m)).collect();
+        // Many metrics tell of the same target groups; going through what happened there is the dear part.
+        let told: BTreeSet<BTreeSet<String>> = candidates.iter().filter_map(|m| self.told_of(m)).collect();
+        let scenes: Scenes<'_> = told.iter().map(|arns| (arns, self.scenes(arns, None, since, self.now))).collect();
+        let mut out: Vec<Metric> = candidates.iter().filter(|m| self.published(m, since, &scenes)).cloned().collect();
         let custom = self.custom.values().filter(|c| wanted(&c.metric) && c.newest >= since && c.first + self.listing_lag(&c.metric) <= self.now);
         out.extend(custom.map(|c| c.metric.clone()));
         out.sort();
@@ -21,7 +30,7 @@ impl World {
         self.params.metrics.list_lag.draw(self.seed, "list_metrics_lag", &metric.key())
     }
 
-    fn published(&self, metric: &Metric, since: i64) -> bool {
+    fn published(&self, metric: &Metric, since: i64, scenes: &Scenes<'_>) -> bool {
         let to = self.now - self.listing_lag(metric);
         if to <= since {
             return false;
@@ -34,7 +43,10 @@ impl World {
                 self.tracks.groups.values().any(|t| instance::published(t, id, &metric.name, since, to))
             }
             ("AWS/AutoScaling", Some(track)) => group::published(track, &metric.name, since, to),
-            ("AWS/ApplicationELB", _) => self.balancer_published(metric, since, to),
+            ("AWS/ApplicationELB", _) => {
+                let there = self.told_of(metric).and_then(|arns| scenes.get(&arns));
+                there.is_some_and(|scenes| self.balancer_published(metric, scenes, to))
+            }
             _ => {
                 let node = metric.dimensions.get("CacheClusterId").and_then(|id| self.tracks.nodes.get(id));
                 node.is_some_and(|track| cache::published(track, &metric.name, since, to))

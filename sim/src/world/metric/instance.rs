@@ -163,5 +163,9 @@ fn credits(scenes: &[Scene<'_>], id: &str, life: &Life, idle: f64, (hourly, cpus
 
 /// Whether a group's or an instance's metric was published in a span.
 pub(super) fn published(track: &Track, id: Option<&str>, name: &str, from: i64, to: i64) -> bool {
-    track.lives.iter().any(|(own, life)| id.is_none_or(|id| id == own) && has(life, name) && life.meets(from, to))
+    let there = |life: &Life| has(life, name) && life.meets(from, to);
+    match id {
+        Some(id) => track.lives.get(id).is_some_and(there),
+        None => track.lives.values().any(there),
+    }
 }
