@@ -1,5 +1,7 @@
 //! Permission mode: calls judged by IAM policies (aws-reference 1.3, 13).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -161,10 +163,12 @@ async fn a_policy_of_one_action_allows_that_and_nothing_else() {
     let mut sets: Vec<Vec<String>> = rows.iter().map(|r| r.actions.clone()).filter(|a| !a.is_empty()).collect();
     sets.sort();
     sets.dedup();
-    for actions in sets {
+    for (n, actions) in sets.into_iter().enumerate() {
         clear(&w).await;
         put(&w, None, allow(json!(actions), json!("*"))).await;
-        for row in &rows {
+        // Every operation of the action's own service, and in turn a share of the others.
+        let own = |row: &Operation| row.actions.iter().chain(&actions).map(|a| a.split(':').next()).collect::<BTreeSet<_>>().len() == 1;
+        for row in rows.iter().enumerate().filter(|(m, row)| (n + m) % 10 == 0 || own(row)).map(|(_, row)| row) {
             let (status, body) = connection.call(row).await;
             let open = row.actions.iter().all(|a| actions.contains(a));
             assert_eq!(denied(row, status, &body), !open, "{} {} under {actions:?}: {status} {body}", row.service, row.operation);
