@@ -12,6 +12,7 @@ pub mod acts;
 pub mod applications;
 pub mod audit;
 pub mod changes;
+pub mod debts;
 pub mod environments;
 pub mod events;
 pub mod images;
@@ -19,6 +20,7 @@ pub mod observations;
 pub mod people;
 pub mod releases;
 pub mod sessions;
+pub mod sightings;
 mod sql;
 pub mod tokens;
 

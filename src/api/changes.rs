@@ -111,6 +111,8 @@ pub struct ChangeView {
     progress: Counts,
     /// The evidence of the first failing instance.
     first_failure: Option<FirstFailure>,
+    /// Temporary alterations of AWS that it made, paid back or not.
+    debts: Vec<crate::store::debts::Debt>,
     template_version: Option<i64>,
     created_at: String,
     started_at: Option<String>,
@@ -135,10 +137,12 @@ pub struct ChangeRow {
     finished_at: Option<String>,
 }
 
-async fn view(site: &Site, c: Change) -> Result<ChangeView, Problem> {
+pub(super) async fn view(site: &Site, c: Change) -> Result<ChangeView, Problem> {
     let approvals = site.app.store.list_approvals(c.number).await?;
     let steps = site.app.store.list_steps(c.number).await?;
+    let debts = site.app.store.list_debts(c.number).await?;
     Ok(ChangeView {
+        debts,
         plan: PlanView::of(&c.plan),
         approvals: approvals
             .into_iter()

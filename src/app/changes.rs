@@ -56,10 +56,10 @@ const QUEUE_MS: i64 = 6 * HOUR_MS;
 /// Fresh reads behind a person's request end after this.
 const LOOK_SECONDS: u64 = 20;
 
-/// Does this change wait for another person? Rolling back, and raising within the policy, do not.
+/// Does this change wait for another person? Rolling back, raising within the policy, and ending a foreign refresh do not.
 pub(crate) fn needs_approval(env: &Environment, intent: &Intent) -> bool {
     let raises = matches!(intent, Intent::Capacity { .. }) && intent.lane() == Lane::Side;
-    env.protected && intent.kind() != Kind::Rollback && !raises
+    env.protected && !matches!(intent.kind(), Kind::Rollback | Kind::Refresh) && !raises
 }
 
 impl App {
@@ -82,7 +82,7 @@ impl App {
         let work = async {
             let cloud = self.cloud(env, super::look::OBSERVER).await.map_err(|e| aws_problem(&e))?;
             let obs = self.look(env, &cloud, Priority::Act).await.map_err(|e| aws_problem(&e))?;
-            let facts = self.facts(env, intent, &obs, &cloud).await?;
+            let facts = self.facts(env, intent, &obs, &cloud, self.clocks.wall()).await?;
             plan::plan(intent, env, &facts, &obs)
         };
         match tokio::time::timeout(std::time::Duration::from_secs(LOOK_SECONDS), work).await {
@@ -582,9 +582,10 @@ impl App {
     }
 }
 
-/// Does an open change stand in the way of a new one of this kind? A rollback waits for what runs, and for another rollback.
+/// Does an open change stand in the way of a new one of this kind? A rollback, and the end of a foreign refresh, wait for what runs
+/// and for another of their kind alone.
 pub(super) fn blocks(kind: Kind, open: &Change) -> bool {
-    kind != Kind::Rollback || open.state.holds_lane() || open.kind == Kind::Rollback
+    !matches!(kind, Kind::Rollback | Kind::Refresh) || open.state.holds_lane() || open.kind == kind
 }
 
 fn in_the_way(c: &Change) -> (i64, String) {

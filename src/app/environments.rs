@@ -148,7 +148,7 @@ impl App {
             Err(StoreError::Duplicate) => return Err(Problem::conflict(format!("{} or its group {} is adopted already.", env.scope(), env.asg))),
             Err(e) => return Err(e.into()),
         };
-        if let Err(error) = self.store.keep_observation(env.id, obs).await {
+        if let Err(error) = self.store.keep_observation(env.id, obs, self.settings.staleness_ms).await {
             tracing::warn!(%error, "the first look could not be kept");
         }
         Ok(env)

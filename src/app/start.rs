@@ -40,7 +40,7 @@ impl App {
             Ok(obs) => obs,
             Err(e) => return self.hold(change, aws_problem(&e).detail()).await,
         };
-        let facts = match self.facts(env, &change.intent, &obs, cloud).await {
+        let facts = match self.facts(env, &change.intent, &obs, cloud, change.created_at).await {
             Ok(facts) => facts,
             Err(p @ Problem::Unavailable(..)) => return self.hold(change, p.detail()).await,
             Err(p) => return Err(p),

@@ -3,6 +3,8 @@
 //! **Invariant:** texts that AWS may extend stay text; an absent member becomes `None` or AWS's documented default, never a
 //! guess.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_autoscaling::types as sdk;
 use aws_smithy_types::DateTime;
 
@@ -28,6 +30,21 @@ impl Cloud {
         let out = self.read(p, "autoscaling:DescribeAutoScalingGroups", request.send()).await?;
         let found = out.auto_scaling_groups.unwrap_or_default().into_iter().map(group);
         Ok(found.into_iter().find(|g| g.name == name))
+    }
+
+    /// Groups by their names, a hundred in one call; those that AWS does not know are not in it.
+    ///
+    /// # Errors
+    /// Those of a read; each call takes a token of the budget.
+    pub async fn groups_named(&self, p: Priority, names: &[String]) -> Result<BTreeMap<String, Group>, AwsError> {
+        let operation = "autoscaling:DescribeAutoScalingGroups";
+        let mut all = BTreeMap::new();
+        for some in names.chunks(PAGE as usize) {
+            let request = self.autoscaling.describe_auto_scaling_groups().set_auto_scaling_group_names(Some(some.to_vec())).max_records(PAGE);
+            let out = self.read(p, operation, request.send()).await?;
+            all.extend(out.auto_scaling_groups.unwrap_or_default().into_iter().map(group).map(|g| (g.name.clone(), g)));
+        }
+        Ok(all)
     }
 
     /// All groups of the region, at most 2000.
@@ -94,6 +111,23 @@ impl Cloud {
             let request = self.autoscaling.describe_scheduled_actions().auto_scaling_group_name(group).max_records(PAGE);
             let out = self.read(p, operation, request.set_next_token(pages.token()).send()).await?;
             all.extend(out.scheduled_update_group_actions.unwrap_or_default().into_iter().map(scheduled));
+            if !pages.more(out.next_token, all.len())? {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The group's scaling policies by name, each with what it does in words.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn policies(&self, p: Priority, group: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let operation = "autoscaling:DescribePolicies";
+        let (mut pages, mut all) = (Pages::new(operation, MOST_SMALL), BTreeMap::new());
+        loop {
+            let request = self.autoscaling.describe_policies().auto_scaling_group_name(group).max_records(PAGE);
+            let out = self.read(p, operation, request.set_next_token(pages.token()).send()).await?;
+            all.extend(out.scaling_policies.unwrap_or_default().into_iter().map(policy));
             if !pages.more(out.next_token, all.len())? {
                 return Ok(all);
             }
@@ -226,4 +260,28 @@ fn scheduled(a: sdk::ScheduledUpdateGroupAction) -> ScheduledAction {
         desired: a.desired_capacity,
         max: a.max_size,
     }
+}
+
+/// `TargetTrackingScaling, ASGAverageCPUUtilization at 50, enabled`.
+fn policy(p: sdk::ScalingPolicy) -> (String, String) {
+    let mut words = vec![p.policy_type.unwrap_or_default()];
+    if let Some(t) = p.target_tracking_configuration {
+        let metric = match (t.predefined_metric_specification, t.customized_metric_specification) {
+            (Some(m), _) => m.predefined_metric_type.map(|m| m.as_str().to_owned()).unwrap_or_default(),
+            (None, Some(m)) => m.metric_name.unwrap_or_else(|| "own metric".to_owned()),
+            (None, None) => "own metric".to_owned(),
+        };
+        words.push(format!("{metric} at {}", t.target_value.unwrap_or_default()));
+        if t.disable_scale_in == Some(true) {
+            words.push("never scales in".to_owned());
+        }
+    }
+    if let Some(by) = p.scaling_adjustment {
+        words.push(format!("by {by} ({})", p.adjustment_type.unwrap_or_default()));
+    }
+    for s in p.step_adjustments.unwrap_or_default() {
+        words.push(format!("by {} from {:?} to {:?}", s.scaling_adjustment.unwrap_or_default(), s.metric_interval_lower_bound, s.metric_interval_upper_bound));
+    }
+    words.push(if p.enabled == Some(false) { "disabled" } else { "enabled" }.to_owned());
+    (p.policy_name.unwrap_or_default(), words.join(", "))
 }

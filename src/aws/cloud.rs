@@ -67,6 +67,7 @@ pub struct Cloud {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) ecr: aws_sdk_ecr::Client,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
     sts: aws_sdk_sts::Client,
     /// The same services for acts: one attempt.
     pub(super) autoscaling_once: aws_sdk_autoscaling::Client,
@@ -100,6 +101,7 @@ impl Cloud {
             ec2: client!(aws_sdk_ec2, config),
             elb: client!(aws_sdk_elasticloadbalancingv2, config),
             ecr: client!(aws_sdk_ecr, config),
+            cloudwatch: client!(aws_sdk_cloudwatch, config),
             sts: client!(aws_sdk_sts, config),
             autoscaling_once: client!(aws_sdk_autoscaling, &once),
             ec2_once: client!(aws_sdk_ec2, &once),

@@ -79,6 +79,7 @@ fn preferences() -> crate::domain::strategy::Preferences {
         checkpoints: Vec::new(),
         checkpoint_delay_seconds: 0,
         alarms: Vec::new(),
+        suspend: vec![],
     }
 }
 

@@ -127,6 +127,18 @@ pub fn note(seen: &mut BTreeMap<String, Seen>, obs: &Observation, group: &Group,
     }
 }
 
+/// The boots of a change: seconds from the first look that saw an instance in service to the first that saw it healthy.
+pub fn boots(seen: &BTreeMap<String, Seen>) -> impl Iterator<Item = i64> + '_ {
+    seen.values().filter_map(|s| Some((s.healthy_at? - s.in_service_at?) / 1000))
+}
+
+/// The 95th percentile in seconds, by nearest rank; the longest of fewer than twenty. `None` of none.
+pub fn p95(mut seconds: Vec<i64>) -> Option<i32> {
+    seconds.sort_unstable();
+    let rank = (seconds.len() * 95).div_ceil(100);
+    seconds.get(rank.checked_sub(1)?).map(|s| i32::try_from(*s).unwrap_or(i32::MAX))
+}
+
 /// Counts instances by where they stand.
 pub fn count(obs: &Observation, group: &Group, wanted: &Wanted<'_>, failing: Option<&str>) -> Counts {
     let mut c = Counts { total: group.desired, ..Counts::default() };

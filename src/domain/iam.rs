@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 use super::environment::Environment;
 
 /// Actions that only read. Most have no resource-level control (aws-reference 13).
-pub const READS: [&str; 9] = [
+pub const READS: [&str; 11] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeInstanceRefreshes",
     "autoscaling:DescribeLifecycleHooks",
+    "autoscaling:DescribePolicies",
     "autoscaling:DescribeScalingActivities",
     "autoscaling:DescribeScheduledActions",
+    "cloudwatch:DescribeAlarms",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:GetConsoleOutput",
     "elasticloadbalancing:DescribeTargetGroups",
@@ -19,10 +21,12 @@ pub const READS: [&str; 9] = [
 /// Reads of the repository.
 pub const REPOSITORY_READS: [&str; 2] = ["ecr:DescribeImages", "ecr:DescribeRepositories"];
 /// Acts on the group.
-pub const GROUP_ACTS: [&str; 5] = [
+pub const GROUP_ACTS: [&str; 7] = [
     "autoscaling:CancelInstanceRefresh",
+    "autoscaling:ResumeProcesses",
     "autoscaling:RollbackInstanceRefresh",
     "autoscaling:StartInstanceRefresh",
+    "autoscaling:SuspendProcesses",
     "autoscaling:TerminateInstanceInAutoScalingGroup",
     "autoscaling:UpdateAutoScalingGroup",
 ];

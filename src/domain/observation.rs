@@ -231,6 +231,17 @@ pub struct ScheduledAction {
     pub max: Option<i32>,
 }
 
+/// A CloudWatch alarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
+    /// AWS's sentence about the state.
+    pub reason: Option<String>,
+}
+
 /// One numbered launch template version. Immutable in AWS, so it is read once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateVersion {
@@ -278,12 +289,32 @@ pub struct Observation {
     pub activities: Vec<Activity>,
     /// Template versions that the group, its instances or its refreshes name, by number.
     pub versions: BTreeMap<i64, TemplateVersion>,
+    /// Scaling policies of the group, each by its name with what it does; `None` when this look did not ask.
+    #[serde(default)]
+    pub policies: Option<BTreeMap<String, String>>,
+    /// The guard alarms of the environment, where this look asked.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+    /// When the policies were asked for (cloud clock); kept from look to look.
+    #[serde(default)]
+    pub policies_at: Millis,
+    /// When target health was asked for (cloud clock).
+    #[serde(default)]
+    pub health_at: Millis,
+    /// When refreshes and activities were asked for (cloud clock).
+    #[serde(default)]
+    pub detail_at: Millis,
 }
 
 /// Mark in `rest` of the version that `$Default` resolved to at a look.
 pub const DEFAULT_MARK: &str = "fleetgate.default";
 
 impl Observation {
+    /// The same but for the times of the looks.
+    pub fn alike(&self, other: &Self) -> bool {
+        let timeless = |o: &Self| Self { at: 0, health_at: 0, detail_at: 0, policies_at: 0, ..o.clone() };
+        timeless(self) == timeless(other)
+    }
     /// The version that the group launches: its number, or what its alias resolved to at the look.
     pub fn launched_version(&self) -> Option<i64> {
         let LaunchSource::Template(t) = &self.group.as_ref()?.launch else { return None };

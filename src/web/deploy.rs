@@ -250,6 +250,7 @@ fn strategy(form: &Form) -> Result<StrategyChoice, Vec<FieldError>> {
             _ => pace.standby,
         },
         checkpoints: pace.checkpoints,
+        suspend: pace.suspend,
     };
     if !form.checkpoints.trim().is_empty() {
         let parts: Result<Vec<i32>, _> = form.checkpoints.split([',', ' ']).filter(|p| !p.is_empty()).map(str::parse).collect();

@@ -1,5 +1,5 @@
-//! Deadlines that nobody is working on: requests and approvals that lapse, acts of closed changes without an outcome, and the
-//! end of this process's epoch.
+//! Deadlines that nobody is working on: requests and approvals that lapse, acts of closed changes without an outcome, what
+//! ended changes still owe AWS, and the end of this process's epoch.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::domain::problem::Problem;
 /// Of the database.
 pub async fn tick(app: &App) -> Result<usize, Problem> {
     app.resolve_closed().await?;
+    app.pay_debts().await?;
     app.expire_changes().await
 }
 

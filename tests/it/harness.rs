@@ -68,6 +68,7 @@ pub(crate) struct TestApp {
     pub(crate) names: StackNames,
     pub(crate) dir: tempfile::TempDir,
     unknown_calls_allowed: bool,
+    strangers: bool,
 }
 
 type Edit = Box<dyn FnOnce(&mut Seed, &StackNames) + Send>;
@@ -116,7 +117,7 @@ impl TestApp {
         let aws = Aws::connect(aws_config(&sim), clocks.clone()).await;
         let app = App::new(store, aws, clocks, Settings { region: names.region.clone(), ..Settings::default() });
         let router = router(&app);
-        Self { app, router, sim, clock, names, dir, unknown_calls_allowed: false }
+        Self { app, router, sim, clock, names, dir, unknown_calls_allowed: false, strangers: false }
     }
 
     /// People, the application, `staging` and `production`; production is protected.
@@ -319,8 +320,34 @@ impl TestApp {
         self.unknown_calls_allowed = true;
     }
 
-    /// Refuses leftovers.
+    /// Somebody deletes an image in ECR.
+    pub(crate) async fn delete_image(&self, digest: &str) {
+        let config = aws_sdk_ecr::config::Builder::new()
+            .behavior_version(aws_sdk_ecr::config::BehaviorVersion::latest())
+            .region(aws_sdk_ecr::config::Region::new(self.names.region.clone()))
+            .endpoint_url(format!("http://{}", self.sim.addr))
+            .credentials_provider(aws_sdk_ecr::config::Credentials::new("AKIATEST", "test", None, None, "test"))
+            .build();
+        let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(digest).build();
+        let client = aws_sdk_ecr::Client::from_conf(config);
+        let out = client.batch_delete_image().repository_name(&self.names.repository).image_ids(id).send().await.unwrap();
+        assert!(out.failures().is_empty(), "{out:?}");
+    }
+
+    /// Refuses leftovers; others acted here too.
+    pub(crate) async fn finish_with_strangers(mut self) {
+        self.strangers = true;
+        self.finish().await;
+    }
+
+    /// Refuses leftovers, and whatever Fleetgate took for the act of somebody else.
     pub(crate) async fn finish(self) {
+        if !self.strangers {
+            for env in self.app.store.list_environments().await.unwrap() {
+                let seen = self.app.store.list_sightings(env.id, 100).await.unwrap();
+                assert!(seen.is_empty(), "nobody else acted in {}: {seen:#?}", env.scope());
+            }
+        }
         self.app.store.verify_audit().await.unwrap().expect("the chain holds");
         let calls = self.calls();
         let known: BTreeSet<&str> = iam::READS
@@ -329,7 +356,7 @@ impl TestApp {
             .chain(&iam::GROUP_ACTS)
             .chain(&iam::TEMPLATE_ACTS)
             .map(|a| a.split_once(':').unwrap().1)
-            .chain(["GetCallerIdentity", "AssumeRole"])
+            .chain(["GetCallerIdentity", "AssumeRole", "BatchDeleteImage"])
             .collect();
         if !self.unknown_calls_allowed {
             for c in &calls {
@@ -337,6 +364,10 @@ impl TestApp {
             }
         }
         check_acts(&self.app.store, &calls).await;
+        for env in self.app.store.list_environments().await.unwrap() {
+            let owed = self.app.store.list_owed(env.id).await.unwrap();
+            assert!(owed.is_empty(), "an unpaid debt: {owed:#?}");
+        }
     }
 }
 

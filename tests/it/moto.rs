@@ -138,6 +138,7 @@ fn preferences() -> Preferences {
         checkpoints: Vec::new(),
         checkpoint_delay_seconds: 0,
         alarms: Vec::new(),
+        suspend: vec![],
     }
 }
 

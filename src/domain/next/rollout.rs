@@ -54,7 +54,12 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     match refresh.status.as_str() {
         "Pending" | "InProgress" | "Baking" => {
             if let Some((instance, why)) = failing {
-                return fail_early(plan, progress, &instance.id, why);
+                return fail_early(plan, progress, Some(&instance.id), why);
+            }
+            let guards = plan.bound.preferences.as_ref().map(|p| p.alarms.as_slice()).unwrap_or_default();
+            if let Some(alarm) = obs.alarms.iter().find(|a| a.state == "ALARM" && guards.contains(&a.name)) {
+                let reason = alarm.reason.as_ref().map_or_else(String::new, |r| format!(": {r}"));
+                return fail_early(plan, progress, None, format!("The guard alarm `{}` went into ALARM{reason}.", alarm.name));
             }
             let baking = refresh.status == "Baking";
             let words = if baking {
@@ -66,7 +71,7 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
         }
         "Successful" => {
             if let Some((instance, why)) = failing {
-                return fail_early(plan, progress, &instance.id, why);
+                return fail_early(plan, progress, Some(&instance.id), why);
             }
             prove(plan, progress, obs, group, version, Step::Verify, State::Succeeded)
         }
@@ -96,9 +101,9 @@ fn with_reason(what: &str, refresh: &Refresh) -> String {
 }
 
 /// A deploy is taken back; a rollback or a replacement has nothing better to go back to, so a person decides.
-fn fail_early(plan: &Plan, progress: &Progress, instance: &str, why: String) -> Decision {
+fn fail_early(plan: &Plan, progress: &Progress, instance: Option<&str>, why: String) -> Decision {
     if plan.bound.kind == Kind::Deploy {
-        return Decision::TakeBack { instance: Some(instance.into()), why, by: "fleetgate" };
+        return Decision::TakeBack { instance: instance.map(str::to_owned), why, by: "fleetgate" };
     }
     Decision::Attention { step: Step::Roll, sentence: format!("{why} {} Stop it here, or let it go on.", sentence(plan, &progress.counts)) }
 }

@@ -74,6 +74,8 @@ fn a_plan(kind: Kind) -> Plan {
             set_max: None,
             instance: None,
             shrink: false,
+            settings: None,
+            refresh: None,
         },
         sentence: String::new(),
         diff: vec![],
@@ -113,6 +115,11 @@ fn observation(at: i64, group: Group, states: &[&str], status: &str) -> Observat
         refreshes: vec![refresh("r", status)],
         activities: vec![],
         versions: BTreeMap::new(),
+        policies: None,
+        policies_at: 0,
+        health_at: at,
+        detail_at: at,
+        alarms: vec![],
     }
 }
 
