@@ -71,7 +71,7 @@ impl App {
             *wanted = mode;
         }
         let request = Request { intent, reason: Some(reason.trim().to_owned()), on_busy: OnBusy::Refuse, key, read: None };
-        let change = self.request_change(actor, env, request).await?;
+        let change = Box::pin(self.request_change(actor, env, request)).await?;
         self.store.settle_sighting(id, change.number).await?;
         Ok(change)
     }

@@ -77,7 +77,7 @@ impl App {
         let mut looked = Vec::new();
         for env in envs {
             let last = self.store.find_observation(env.id).await.ok().flatten().map(|l| l.observation);
-            let seen = self.fill(env, &cloud, Priority::Idle, groups.remove(&env.asg), last, Some(pace)).await;
+            let seen = Box::pin(self.fill(env, &cloud, Priority::Idle, groups.remove(&env.asg), last, Some(pace))).await;
             let again = match self.keep_look(env, seen).await {
                 Err(AwsError { kind: ErrorKind::OverBudget { retry_at }, .. }) => Some(retry_at),
                 _ => None,
@@ -113,7 +113,7 @@ impl App {
     pub async fn observe(&self, env: &Environment, cloud: &Cloud, priority: Priority) -> Result<Observation, AwsError> {
         let group = cloud.group(priority, &env.asg).await?;
         let last = self.store.find_observation(env.id).await.ok().flatten().map(|l| l.observation);
-        self.fill(env, cloud, priority, group, last, None).await
+        Box::pin(self.fill(env, cloud, priority, group, last, None)).await
     }
 
     /// Everything that belongs to a group that was just read. `pace`: what an unchanged group needs no new read of.

@@ -47,6 +47,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Account, region and role: environments of one place can be asked for in one call.
+    pub fn place(&self) -> String {
+        let (role, id) = (self.role_arn.as_deref().unwrap_or_default(), self.external_id.as_deref().unwrap_or_default());
+        format!("{} {} {role} {id}", self.account, self.region)
+    }
     /// `app/env`, the scope of grants and tokens.
     pub fn scope(&self) -> String {
         format!("{}/{}", self.app, self.name)

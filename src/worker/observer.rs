@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::app::look::Pace;
-use crate::aws::Place;
 use crate::domain::environment::Environment;
 use crate::domain::observation::Millis;
 use crate::domain::problem::Problem;
@@ -31,9 +30,9 @@ pub struct Schedule {
 pub async fn tick(app: &App, schedule: &mut Schedule) -> Result<usize, Problem> {
     let now = app.clocks.cloud();
     let mut looked = 0;
-    let mut places: HashMap<(Place, String), (usize, Vec<Environment>)> = HashMap::new();
+    let mut places: HashMap<String, (usize, Vec<Environment>)> = HashMap::new();
     for env in app.store.list_environments().await? {
-        let (all, due) = places.entry((App::place(&env), env.account.clone())).or_default();
+        let (all, due) = places.entry(env.place()).or_default();
         *all += 1;
         if schedule.environments.get(&env.id).is_some_and(|at| *at > now) {
             continue;
@@ -47,7 +46,7 @@ pub async fn tick(app: &App, schedule: &mut Schedule) -> Result<usize, Problem> 
     }
     for (all, due) in places.into_values() {
         looked += due.len();
-        match app.glance(&due, Pace::of(all)).await {
+        match Box::pin(app.glance(&due, Pace::of(all))).await {
             Err(retry_at) => schedule.environments.extend(due.iter().map(|e| (e.id, retry_at.max(now + 1000)))),
             Ok(seen) => {
                 for (env, again) in seen {

@@ -49,7 +49,7 @@ async fn what_is_suspended_for_a_rollout_is_resumed_on_every_way_out() {
         let page = t.get(&dan, &format!("/apps/{APP}/staging")).await.text;
         assert!(page.contains("We owe AWS this"), "{page}");
         if let Some(mode) = act {
-            t.post(&dan, &format!("/api/v1/changes/{number}/cancel"), json!({"mode": mode})).await.expect(200);
+            t.post(&dan, &format!("/api/v1/changes/{number}/cancel"), json!({"mode": mode})).await.expect(202);
         }
         let (c, _) = t.run(&dan, number).await;
         assert_eq!(c["state"], end, "{c}");

@@ -11,7 +11,7 @@ use crate::harness::{APP, As, Setup, TestApp};
 async fn minute(t: &TestApp, schedule: &mut Schedule) {
     for _ in 0..6 {
         t.step().await;
-        observer::tick(&t.app, schedule).await.unwrap();
+        Box::pin(observer::tick(&t.app, schedule)).await.unwrap();
     }
 }
 
@@ -46,7 +46,7 @@ async fn scenario_10_the_foreign_hand() {
         minute(&t, &mut schedule).await;
     }
     assert_eq!(foreign(&t, &dan, "staging").await, Vec::<Value>::new(), "our own change is not foreign");
-    outsider.resize(&t.names.staging, None, Some(2), None).await.unwrap();
+    Box::pin(outsider.resize(&t.names.staging, None, Some(2), None)).await.unwrap();
     minute(&t, &mut schedule).await;
     let all = foreign(&t, &dan, "staging").await;
     let s = told(&all, "desired");
@@ -65,7 +65,7 @@ async fn scenario_10_the_foreign_hand() {
     assert_eq!(all.len(), 1, "told once, and the way back is ours: {all:#?}");
     // A refresh from the console.
     let version = t.environment(&dan, "staging").await["template_version"].as_str().unwrap().parse().unwrap();
-    let group = outsider.group(Priority::Act, &t.names.staging).await.unwrap().unwrap();
+    let group = Box::pin(outsider.group(Priority::Act, &t.names.staging)).await.unwrap().unwrap();
     let fleetgate::domain::observation::LaunchSource::Template(template) = &group.launch else { panic!("{group:?}") };
     let prefs = {
         use fleetgate::domain::strategy::{StrategyChoice, preferences};
@@ -74,7 +74,7 @@ async fn scenario_10_the_foreign_hand() {
         p
     };
     for (mode, end) in [("cancel", "Cancelled"), ("roll_back", "RollbackSuccessful")] {
-        let id = outsider.start_refresh(&t.names.staging, &template.id, version, &prefs).await.unwrap().value;
+        let id = Box::pin(outsider.start_refresh(&t.names.staging, &template.id, version, &prefs)).await.unwrap().value;
         minute(&t, &mut schedule).await;
         let all = foreign(&t, &dan, "staging").await;
         let s = told(&all, &format!("refresh/{id}"));
@@ -88,10 +88,10 @@ async fn scenario_10_the_foreign_hand() {
         let number = put_back(&t, &dan, "staging", s, Some(mode)).await;
         let (change, _) = t.run(&dan, number).await;
         assert_eq!(change["state"], "succeeded", "{mode}: {change}");
-        let refreshes = outsider.refreshes(Priority::Act, &t.names.staging, 5).await.unwrap();
+        let refreshes = Box::pin(outsider.refreshes(Priority::Act, &t.names.staging, 5)).await.unwrap();
         assert_eq!(refreshes.iter().find(|r| r.id == id).unwrap().status, end);
         let waiting = answer["number"].as_i64().unwrap();
-        t.post(&dan, &format!("/api/v1/changes/{waiting}/cancel"), json!({"mode": "stop"})).await.expect(200);
+        t.post(&dan, &format!("/api/v1/changes/{waiting}/cancel"), json!({"mode": "stop"})).await.expect(202);
         for _ in 0..4 {
             t.run(&dan, waiting).await;
             minute(&t, &mut schedule).await;
@@ -111,11 +111,11 @@ async fn settings_and_instances_are_told_and_put_back() {
     assert_eq!(t.run(&dan, deploy).await.0["state"], "succeeded");
     minute(&t, &mut schedule).await;
     assert_eq!(foreign(&t, &dan, "staging").await, Vec::<Value>::new(), "our own deployment is not foreign");
-    let group = outsider.group(Priority::Act, &t.names.staging).await.unwrap().unwrap();
+    let group = Box::pin(outsider.group(Priority::Act, &t.names.staging)).await.unwrap().unwrap();
     let fleetgate::domain::observation::LaunchSource::Template(template) = &group.launch else { panic!("{group:?}") };
     let now: i64 = template.number().unwrap();
-    outsider.suspend(&t.names.staging, &["AlarmNotification".into()]).await.unwrap();
-    outsider.set_group(&t.names.staging, Some((&template.id, now - 1)), Some(77), None).await.unwrap();
+    Box::pin(outsider.suspend(&t.names.staging, &["AlarmNotification".into()])).await.unwrap();
+    Box::pin(outsider.set_group(&t.names.staging, Some((&template.id, now - 1)), Some(77), None)).await.unwrap();
     minute(&t, &mut schedule).await;
     let all = foreign(&t, &dan, "staging").await;
     assert_eq!(told(&all, "suspended/AlarmNotification")["after"], "suspended");
@@ -127,12 +127,12 @@ async fn settings_and_instances_are_told_and_put_back() {
         let (change, _) = t.run(&dan, number).await;
         assert_eq!(change["state"], "succeeded", "{change}");
     }
-    let back = outsider.group(Priority::Act, &t.names.staging).await.unwrap().unwrap();
+    let back = Box::pin(outsider.group(Priority::Act, &t.names.staging)).await.unwrap().unwrap();
     assert_eq!((back.suspended, back.grace_seconds, back.launch), (group.suspended.clone(), group.grace_seconds, group.launch.clone()));
     minute(&t, &mut schedule).await;
     assert_eq!(foreign(&t, &dan, "staging").await.len(), 3, "the way back is ours");
     // Taken away by hand: in the console, or in EC2.
-    outsider.terminate(&back.instances[0].id, false).await.unwrap();
+    Box::pin(outsider.terminate(&back.instances[0].id, false)).await.unwrap();
     minute(&t, &mut schedule).await;
     let all = foreign(&t, &dan, "staging").await;
     let s = told(&all, &format!("instance/{}", back.instances[0].id));
@@ -156,7 +156,7 @@ async fn a_read_that_lags_is_no_foreign_hand() {
     let number = TestApp::accepted(t.change(&dan, "staging", json!({"kind": "capacity", "max": 7, "base": base})).await);
     assert_eq!(t.run(&dan, number).await.0["state"], "succeeded");
     t.fault("DescribeAutoScalingGroups", fleetgate_sim::FaultKind::Stale, Some(1));
-    observer::tick(&t.app, &mut schedule).await.unwrap();
+    Box::pin(observer::tick(&t.app, &mut schedule)).await.unwrap();
     for _ in 0..3 {
         minute(&t, &mut schedule).await;
     }

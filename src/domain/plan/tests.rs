@@ -177,7 +177,9 @@ fn alterations(b: &Bound) -> Vec<(&'static str, Bound)> {
         part("alarms", &|p| p.alarms.push("x".into()));
         part("suspend", &|p| p.suspend.push("x".into()));
     }
-    alter("settings gone", &|b| b.settings = if b.settings.is_some() { None } else { Some(Settings::default()) });
+    if settings.as_ref().is_some_and(|s| *s != Settings::default()) {
+        alter("settings gone", &|b| b.settings = None);
+    }
     if settings.is_some() {
         let Settings { template_version: _, grace_seconds: _, health_check: _, suspend: _, resume: _ } = settings.as_ref().unwrap();
         let mut part = |name: &'static str, edit: &dyn Fn(&mut Settings)| alter(name, &|b| edit(b.settings.as_mut().unwrap()));
