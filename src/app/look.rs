@@ -28,7 +28,7 @@ pub struct Pace {
 impl Pace {
     /// For so many groups in one account and region: with many, a cycle of everything would use up the budget of calls.
     pub fn of(groups: usize) -> Self {
-        if groups <= FEW_GROUPS { Self { health_ms: 0, detail_ms: 120_000 } } else { Self { health_ms: 110_000, detail_ms: 290_000 } }
+        if groups <= FEW_GROUPS { Self { health_ms: 0, detail_ms: 55_000 } } else { Self { health_ms: 110_000, detail_ms: 290_000 } }
     }
 }
 

@@ -32,8 +32,7 @@ async fn put_back(t: &TestApp, who: &As, env: &str, sighting: &Value, mode: Opti
     t.post(who, &path, body).await.expect(202)["number"].as_i64().unwrap()
 }
 
-/// users.md, scenario 10: a tool lowers desired; it is told within a minute with old and new value and put back with a reason; a
-/// refresh that was started in the console is foreign, not an error.
+/// users.md, scenario 10: a tool lowers desired; it is told within a minute with old and new value and put back with a reason.
 #[tokio::test]
 async fn scenario_10_the_foreign_hand() {
     let t = TestApp::with_stack(Setup::seed(901)).await;
@@ -63,7 +62,16 @@ async fn scenario_10_the_foreign_hand() {
     let all = foreign(&t, &dan, "staging").await;
     assert_eq!(told(&all, "desired")["settled_by"], number);
     assert_eq!(all.len(), 1, "told once, and the way back is ours: {all:#?}");
-    // A refresh from the console.
+    t.finish_with_strangers().await;
+}
+
+/// The other half of scenario 10: a refresh from the console is shown, waited for, and stopped or rolled back.
+#[tokio::test]
+async fn a_refresh_from_the_console_is_foreign_and_no_error() {
+    let t = TestApp::with_stack(Setup::seed(905)).await;
+    let (dan, outsider) = (t.sign_in("dan").await, t.outsider().await);
+    let mut schedule = Schedule::default();
+    minute(&t, &mut schedule).await;
     let version = t.environment(&dan, "staging").await["template_version"].as_str().unwrap().parse().unwrap();
     let group = Box::pin(outsider.group(Priority::Act, &t.names.staging)).await.unwrap().unwrap();
     let fleetgate::domain::observation::LaunchSource::Template(template) = &group.launch else { panic!("{group:?}") };
@@ -75,7 +83,9 @@ async fn scenario_10_the_foreign_hand() {
     };
     for (mode, end) in [("cancel", "Cancelled"), ("roll_back", "RollbackSuccessful")] {
         let id = Box::pin(outsider.start_refresh(&t.names.staging, &template.id, version, &prefs)).await.unwrap().value;
-        minute(&t, &mut schedule).await;
+        for _ in 0..2 {
+            minute(&t, &mut schedule).await;
+        }
         let all = foreign(&t, &dan, "staging").await;
         let s = told(&all, &format!("refresh/{id}"));
         assert_eq!(s["before"], Value::Null);

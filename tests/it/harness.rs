@@ -330,6 +330,18 @@ impl TestApp {
         self.unknown_calls_allowed = true;
     }
 
+    /// Other rules for an environment, as if it had been adopted with them.
+    pub(crate) async fn set_policy(&self, env: i64, policy: &fleetgate::domain::environment::Policy) {
+        let text = serde_json::to_string(policy).unwrap();
+        let write: fleetgate::store::Write<()> = Box::new(move |tx| {
+            Box::pin(async move {
+                sqlx::query("update environments set policy = $2 where id = $1").bind(env).bind(text).execute(tx.conn()).await?;
+                Ok(())
+            })
+        });
+        self.app.store.keep(write).await.unwrap();
+    }
+
     /// Somebody deletes an image in ECR.
     pub(crate) async fn delete_image(&self, digest: &str) {
         let config = aws_sdk_ecr::config::Builder::new()

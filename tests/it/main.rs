@@ -12,6 +12,7 @@ mod faults;
 mod foreign;
 mod forms;
 mod groups;
+mod guards;
 mod harness;
 mod hostile;
 mod images;
