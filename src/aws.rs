@@ -32,6 +32,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 
 use crate::clock::Clocks;
+use crate::failpoint::Tripwire;
 use budget::Budget;
 
 pub use acts::NewVersion;
@@ -58,6 +59,8 @@ pub struct AwsConfig {
     pub read_backoff: Duration,
     /// Calls that each role and region may make.
     pub budget: BudgetConfig,
+    /// Of the store that belongs to the same process.
+    pub tripwire: Tripwire,
 }
 
 impl Default for AwsConfig {
@@ -69,6 +72,7 @@ impl Default for AwsConfig {
             operation_timeout: Duration::from_secs(25),
             read_backoff: Duration::from_millis(300),
             budget: BudgetConfig::default(),
+            tripwire: Tripwire::default(),
         }
     }
 }
@@ -154,7 +158,8 @@ impl Aws {
             // Another task may have built it meanwhile: that one is kept.
             kept.find(&key).unwrap_or_else(|| {
                 let budget = kept.budget(&key.1, &place.region, shared);
-                let cloud = Cloud::new(&config, shared.config.attempt_timeout, shared.clocks.clone(), budget, shared.calls.clone());
+                let wire = shared.config.tripwire.clone();
+                let cloud = Cloud::new(&config, shared.config.attempt_timeout, shared.clocks.clone(), budget, shared.calls.clone(), wire);
                 kept.insert(key, cloud.clone());
                 cloud
             })

@@ -34,6 +34,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::{Anchor, Clocks};
+use crate::failpoint::Tripwire;
 use crate::domain::access::Permit;
 use crate::domain::observation::Millis;
 use crate::domain::problem::Problem;
@@ -206,6 +207,7 @@ pub struct Store {
     woken: watch::Receiver<i64>,
     epoch: Arc<AtomicI64>,
     clocks: Clocks,
+    tripwire: Tripwire,
     _lock: Arc<Option<std::fs::File>>,
 }
 
@@ -269,8 +271,10 @@ impl Store {
         let (jobs, queue) = mpsc::channel(256);
         let (wake, woken) = watch::channel(0);
         let epoch = Arc::new(AtomicI64::new(0));
-        spawn_writer(writes, queue, wake, clocks.clone(), epoch.clone(), if sqlite { "begin immediate" } else { "begin" });
-        Ok(Self { reads, jobs, woken, epoch, clocks, _lock: Arc::new(None) })
+        let tripwire = Tripwire::default();
+        let begin = if sqlite { "begin immediate" } else { "begin" };
+        spawn_writer(writes, queue, wake, clocks.clone(), epoch.clone(), begin, tripwire.clone());
+        Ok(Self { reads, jobs, woken, epoch, clocks, tripwire, _lock: Arc::new(None) })
     }
 
     /// Becomes the one worker of this database: takes the lock file (SQLite) and a new epoch. Older processes write no more.
@@ -316,6 +320,11 @@ impl Store {
     /// The read-only pool.
     pub(crate) fn reads(&self) -> &AnyPool {
         &self.reads
+    }
+
+    /// What the writes pass through; the clients of the same process get it too.
+    pub fn tripwire(&self) -> Tripwire {
+        self.tripwire.clone()
     }
 
     /// The clocks handed in at the start.
@@ -442,11 +451,19 @@ impl Store {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the writer is the store's own task; it ends when the last Store is dropped")]
-fn spawn_writer(pool: AnyPool, mut queue: mpsc::Receiver<Job>, wake: watch::Sender<i64>, clocks: Clocks, epoch: Arc<AtomicI64>, begin: &'static str) {
+fn spawn_writer(
+    pool: AnyPool,
+    mut queue: mpsc::Receiver<Job>,
+    wake: watch::Sender<i64>,
+    clocks: Clocks,
+    epoch: Arc<AtomicI64>,
+    begin: &'static str,
+    tripwire: Tripwire,
+) {
     tokio::spawn(async move {
         while let Some(Job(work, permit, done)) = queue.recv().await {
             let mut events = None;
-            let result = write_once(&pool, work, permit, clocks.wall(), epoch.load(Ordering::SeqCst), begin, &mut events).await;
+            let result = write_once(&pool, work, permit, clocks.wall(), epoch.load(Ordering::SeqCst), begin, &mut events, &tripwire).await;
             if let (Ok(()), Some(seq)) = (&result, events) {
                 wake.send_replace(seq);
             }
@@ -464,7 +481,11 @@ async fn write_once(
     epoch: i64,
     begin: &'static str,
     events: &mut Option<i64>,
+    tripwire: &Tripwire,
 ) -> Result<()> {
+    if tripwire.broken() {
+        return Err(StoreError::Closed);
+    }
     let mut tx = pool.begin_with(begin).await?;
     let (audit_seq, audit_hash, event_seq, current): (i64, String, i64, i64) =
         sqlx::query_as("update heads set writes = writes + 1 where id = 1 returning audit_seq, audit_hash, event_seq, epoch")
@@ -488,7 +509,13 @@ async fn write_once(
             .await?;
     }
     let last = open.event_seq;
+    if !tripwire.pass("before commit") {
+        return Err(StoreError::Closed);
+    }
     open.tx.commit().await?;
+    if !tripwire.pass("after commit") {
+        return Err(StoreError::Closed);
+    }
     *events = (last != before).then_some(last);
     Ok(())
 }

@@ -26,6 +26,7 @@ use super::budget::{Budget, Priority};
 use super::error::{AwsError, Call, ErrorKind, classify};
 use super::scrub::safe;
 use crate::clock::Clocks;
+use crate::failpoint::Tripwire;
 
 tokio::task_local! {
     /// Whether the call of this task reached the connector, so that a failure before it is known to have sent nothing.
@@ -74,6 +75,7 @@ pub struct Cloud {
     pub(super) ec2_once: aws_sdk_ec2::Client,
     clocks: Clocks,
     budget: Arc<Mutex<Budget>>,
+    tripwire: Tripwire,
 }
 
 /// Longest that a read waits for the budget, in cloud milliseconds.
@@ -83,7 +85,7 @@ const SHORTEST_SLEEP: std::time::Duration = std::time::Duration::from_millis(2);
 
 impl Cloud {
     /// Makes the clients; nothing is sent.
-    pub(super) fn new(config: &SdkConfig, attempt: Duration, clocks: Clocks, budget: Arc<Mutex<Budget>>, calls: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(config: &SdkConfig, attempt: Duration, clocks: Clocks, budget: Arc<Mutex<Budget>>, calls: Arc<AtomicU64>, tripwire: Tripwire) -> Self {
         let meter = Meter(calls);
         let timeouts = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
         let once = config
@@ -107,6 +109,7 @@ impl Cloud {
             ec2_once: client!(aws_sdk_ec2, &once),
             clocks,
             budget,
+            tripwire,
         }
     }
 
@@ -130,6 +133,9 @@ impl Cloud {
         O: RequestId,
         E: ProvideErrorMetadata + Error + 'static,
     {
+        if self.tripwire.broken() {
+            return Err(AwsError::ours(ErrorKind::Unavailable, operation, "the process has ended"));
+        }
         self.send(Call::Read, p, operation, sending).await.map(|done| done.value)
     }
 
@@ -143,7 +149,14 @@ impl Cloud {
         O: RequestId,
         E: ProvideErrorMetadata + Error + 'static,
     {
-        self.send(Call::Act, Priority::Act, operation, sending).await
+        if !self.tripwire.pass("before act") {
+            return Err(AwsError::ours(ErrorKind::NotSent, operation, "the process has ended"));
+        }
+        let answer = self.send(Call::Act, Priority::Act, operation, sending).await;
+        if !self.tripwire.pass("after act") {
+            return Err(AwsError::ours(ErrorKind::Unknown, operation, "the process has ended"));
+        }
+        answer
     }
 
     async fn send<O, E>(

@@ -120,7 +120,7 @@ impl TestApp {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/fleetgate.db", dir.path().display());
         let store = Store::open(&url, clocks.clone()).await.unwrap().take_over(Some(&dir.path().join("lock"))).await.unwrap();
-        let aws = Aws::connect(aws_config(&sim), clocks.clone()).await;
+        let aws = Aws::connect(AwsConfig { tripwire: store.tripwire(), ..aws_config(&sim) }, clocks.clone()).await;
         let app = App::new(store, aws, clocks, Settings { region: names.region.clone(), ..Settings::default() });
         let router = router(&app);
         Self { app, router, sim, clock, names, dir, unknown_calls_allowed: false, strangers: false }
@@ -204,6 +204,11 @@ impl TestApp {
 
     pub(crate) async fn post(&self, who: &As, path: &str, body: Value) -> Answer {
         self.send(who, Request::post(path).header(header::CONTENT_TYPE, "application/json"), Body::from(body.to_string())).await
+    }
+
+    pub(crate) async fn post_with_key(&self, who: &As, path: &str, body: Value, key: &str) -> Answer {
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json").header("idempotency-key", key);
+        self.send(who, request, Body::from(body.to_string())).await
     }
 
     pub(crate) async fn change(&self, who: &As, env: &str, body: Value) -> Answer {
@@ -317,7 +322,7 @@ impl TestApp {
         let url = format!("sqlite://{}/fleetgate.db", self.dir.path().display());
         let clocks = self.app.clocks.clone();
         let store = Store::open(&url, clocks.clone()).await.unwrap().take_over(None).await.unwrap();
-        let aws = Aws::connect(aws_config(&self.sim), clocks.clone()).await;
+        let aws = Aws::connect(AwsConfig { tripwire: store.tripwire(), ..aws_config(&self.sim) }, clocks.clone()).await;
         self.app = App::new(store, aws, clocks, (*self.app.settings).clone());
         self.router = router(&self.app);
     }
@@ -416,6 +421,7 @@ pub(crate) fn aws_config_at(endpoint: String) -> AwsConfig {
         read_backoff: Duration::from_millis(5),
         // Nothing refills a budget on a clock that stands still.
         budget: BudgetConfig { per_second: 1e6, burst: 1e9, reserve: 0.0 },
+        ..AwsConfig::default()
     }
 }
 

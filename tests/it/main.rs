@@ -8,6 +8,7 @@ mod architecture;
 mod bad_input;
 mod crash;
 mod debts;
+mod failpoints;
 mod faults;
 mod foreign;
 mod forms;
