@@ -7,6 +7,7 @@ pub mod advance;
 pub mod applications;
 pub mod changes;
 pub mod environments;
+pub mod explain;
 pub mod facts;
 pub mod gate;
 pub mod look;

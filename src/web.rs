@@ -15,6 +15,7 @@ pub mod deploy;
 pub mod draw;
 pub mod environments;
 pub mod error;
+pub mod explain;
 pub mod health;
 pub mod help;
 pub mod live;

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use super::explain::ExplanationView;
 use super::{Body, Page, written};
 use crate::app::environments::Adoption;
 use crate::app::overview::{Overview, Readiness};
@@ -49,6 +50,8 @@ pub struct EnvironmentView {
     rollback: RollbackView,
     /// The change that runs here.
     running: Option<i64>,
+    /// Why what is in progress here is not moving, or what is amiss; absent when nothing is.
+    explanation: Option<ExplanationView>,
     /// The rules.
     policy: Policy,
 }
@@ -122,7 +125,9 @@ async fn view(site: &Site, o: Overview) -> Result<EnvironmentView, Problem> {
             }
         })
         .collect();
+    let explanation = site.app.explain(&o, o.subject()).map(|e| ExplanationView::of(e, &o.env.scope()));
     Ok(EnvironmentView {
+        explanation,
         capacity: o.capacity().map(|figures| CapacityView { figures, in_service: o.in_service(), healthy: o.healthy() }),
         health: o.level,
         template_version: o.template_version().map(str::to_owned),

@@ -64,7 +64,7 @@ impl App {
                 .collect();
         }
         facts.scheduled = cloud.scheduled_actions(p, &env.asg).await.map_err(fail)?;
-        facts.hooks = cloud.lifecycle_hooks(p, &env.asg).await.map_err(fail)?;
+        facts.hooks = cloud.lifecycle_hooks(p, &env.asg).await.map_err(fail)?.into_iter().map(|h| h.name).collect();
         Ok(facts)
     }
 

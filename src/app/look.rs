@@ -29,7 +29,12 @@ impl App {
     /// Of AWS; the miss is noted beside the local copy.
     pub async fn look(&self, env: &Environment, cloud: &Cloud, priority: Priority) -> Result<Observation, AwsError> {
         match self.observe(env, cloud, priority).await {
-            Ok(obs) => {
+            Ok(mut obs) => {
+                let before = self.store.find_observation(env.id).await.ok().flatten().map(|l| l.observation);
+                obs.carry(before.as_ref());
+                if priority == Priority::Watched {
+                    self.read_what_is_waited_for(env, cloud, &mut obs, before.as_ref()).await;
+                }
                 if let Err(error) = self.store.keep_observation(env.id, obs.clone()).await {
                     tracing::warn!(%error, env = env.id, "the look could not be kept");
                 }
@@ -43,6 +48,27 @@ impl App {
                 }
                 Err(e)
             }
+        }
+    }
+
+    /// What only an explanation needs, and only while it is waited for: the hooks when an instance waits for one, the
+    /// deregistration delay when a target drains. Read once while that lasts; a refusal costs no look.
+    async fn read_what_is_waited_for(&self, env: &Environment, cloud: &Cloud, obs: &mut Observation, before: Option<&Observation>) {
+        let priority = Priority::Watched;
+        let held = obs.group.iter().flat_map(|g| &g.instances).any(|i| i.lifecycle.ends_with(":Wait"));
+        if held {
+            obs.hooks = match before.map(|b| b.hooks.clone()).filter(|h| !h.is_empty()) {
+                Some(known) => known,
+                None => cloud.lifecycle_hooks(priority, &env.asg).await.unwrap_or_default(),
+            };
+        }
+        let draining = obs.health.iter().filter(|h| h.targets.values().any(|t| t.state == "draining"));
+        for arn in draining.map(|h| h.group.arn.clone()).collect::<Vec<_>>() {
+            let seconds = match before.and_then(|b| b.drains.get(&arn)).copied() {
+                Some(known) => Some(known),
+                None => cloud.drain_seconds(priority, &arn).await.ok().flatten(),
+            };
+            obs.drains.extend(seconds.map(|s| (arn, s)));
         }
     }
 
@@ -76,6 +102,10 @@ impl App {
             refreshes: Vec::new(),
             activities: Vec::new(),
             versions: BTreeMap::new(),
+            hooks: Vec::new(),
+            drains: BTreeMap::new(),
+            since: BTreeMap::new(),
+            refresh_since: BTreeMap::new(),
         };
         let Some(group) = &obs.group else { return Ok(obs) };
         if !group.target_group_arns.is_empty() {

@@ -153,10 +153,11 @@ async fn try_on_a_group(cloud: &Cloud, group: Option<&Group>) -> Vec<Permission>
     });
     let target_groups: Result<Vec<TargetGroup>, AwsError> = cloud.target_groups(p, &g.target_group_arns).await;
     match g.target_group_arns.first() {
-        None => out.extend([READS[7], READS[8]].map(|action| untried(action, "the group has no target group to try it on"))),
+        None => out.extend([READS[7], READS[8], READS[9]].map(|action| untried(action, "the group has no target group to try it on"))),
         Some(arn) => {
             out.push(tried(READS[7], &target_groups));
             out.push(tried(READS[8], &cloud.target_states(p, arn).await));
+            out.push(tried(READS[9], &cloud.drain_seconds(p, arn).await));
         }
     }
     out

@@ -3,13 +3,17 @@
 //! **Invariant:** texts that AWS may extend stay text; an absent member becomes `None` or AWS's documented default, never a
 //! guess.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_autoscaling::types as sdk;
 use aws_smithy_types::DateTime;
 
 use super::budget::Priority;
 use super::cloud::{Cloud, Pages};
 use super::error::AwsError;
-use crate::domain::observation::{Activity, Group, GroupInstance, LaunchSource, MaintenancePolicy, Millis, Refresh, ScheduledAction, TemplateRef};
+use crate::domain::observation::{
+    Activity, Group, GroupInstance, Hook, LaunchSource, MaintenancePolicy, Millis, Refresh, ScheduledAction, TemplateRef,
+};
 
 /// Groups read at most from one account and region.
 const MOST_GROUPS: usize = 2000;
@@ -100,14 +104,14 @@ impl Cloud {
         }
     }
 
-    /// Names of the group's lifecycle hooks.
+    /// The group's lifecycle hooks.
     ///
     /// # Errors
     /// Those of a read.
-    pub async fn lifecycle_hooks(&self, p: Priority, group: &str) -> Result<Vec<String>, AwsError> {
+    pub async fn lifecycle_hooks(&self, p: Priority, group: &str) -> Result<Vec<Hook>, AwsError> {
         let request = self.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group);
         let out = self.read(p, "autoscaling:DescribeLifecycleHooks", request.send()).await?;
-        Ok(out.lifecycle_hooks.unwrap_or_default().into_iter().filter_map(|h| h.lifecycle_hook_name).collect())
+        Ok(out.lifecycle_hooks.unwrap_or_default().into_iter().filter_map(hook).collect())
     }
 }
 
@@ -154,6 +158,13 @@ fn group(g: sdk::AutoScalingGroup) -> Group {
         Some((Some(min_healthy), Some(max_healthy))) if min_healthy >= 0 && max_healthy >= 0 => Some(MaintenancePolicy { min_healthy, max_healthy }),
         _ => None,
     };
+    let (mut suspended, mut suspension_reasons) = (Vec::new(), BTreeMap::new());
+    for process in g.suspended_processes.unwrap_or_default() {
+        if let Some(name) = process.process_name {
+            suspension_reasons.extend(process.suspension_reason.map(|why| (name.clone(), why)));
+            suspended.push(name);
+        }
+    }
     Group {
         arn: g.auto_scaling_group_arn.unwrap_or_default(),
         name: g.auto_scaling_group_name.unwrap_or_default(),
@@ -166,7 +177,8 @@ fn group(g: sdk::AutoScalingGroup) -> Group {
         default_warmup_seconds: g.default_instance_warmup.filter(|s| *s >= 0),
         zones: g.availability_zones.unwrap_or_default(),
         target_group_arns,
-        suspended: g.suspended_processes.unwrap_or_default().into_iter().filter_map(|s| s.process_name).collect(),
+        suspended,
+        suspension_reasons,
         instances: g.instances.unwrap_or_default().into_iter().map(instance).collect(),
         maintenance,
         warm_pool: g.warm_pool_configuration.is_some(),
@@ -206,6 +218,21 @@ fn refresh(r: sdk::InstanceRefresh) -> Refresh {
     }
 }
 
+fn hook(h: sdk::LifecycleHook) -> Option<Hook> {
+    Some(Hook {
+        name: h.lifecycle_hook_name?,
+        transition: h.lifecycle_transition.unwrap_or_default(),
+        heartbeat_seconds: h.heartbeat_timeout,
+        default_result: h.default_result,
+    })
+}
+
+/// The zone in an activity's details, which are JSON in a string (aws-reference 4.2).
+fn zone(details: &str) -> Option<String> {
+    let details: serde_json::Value = serde_json::from_str(details).ok()?;
+    Some(details.get("Availability Zone")?.as_str()?.to_owned())
+}
+
 fn activity(a: sdk::Activity) -> Activity {
     Activity {
         id: a.activity_id.unwrap_or_default(),
@@ -215,6 +242,7 @@ fn activity(a: sdk::Activity) -> Activity {
         message: a.status_message,
         started_at: millis(a.start_time),
         ended_at: millis(a.end_time),
+        zone: a.details.as_deref().and_then(zone),
     }
 }
 

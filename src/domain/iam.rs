@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::environment::Environment;
 
 /// Actions that only read. Most have no resource-level control (aws-reference 13).
-pub const READS: [&str; 9] = [
+pub const READS: [&str; 10] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeInstanceRefreshes",
     "autoscaling:DescribeLifecycleHooks",
@@ -15,6 +15,7 @@ pub const READS: [&str; 9] = [
     "ec2:GetConsoleOutput",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
 ];
 /// Reads of the repository.
 pub const REPOSITORY_READS: [&str; 2] = ["ecr:DescribeImages", "ecr:DescribeRepositories"];
