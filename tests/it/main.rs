@@ -7,6 +7,7 @@ mod approvals;
 mod architecture;
 mod bad_input;
 mod crash;
+mod explain;
 mod faults;
 mod forms;
 mod groups;
