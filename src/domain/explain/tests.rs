@@ -316,7 +316,7 @@ fn a_failure_that_a_later_launch_made_up_for_is_history() {
     assert_eq!((e.cause, e.since), (Cause::LaunchQuota, Some(NOW - 3 * MIN)));
     // One from before the change began says nothing of it.
     w.obs.activities.clear();
-    w.launch(20, "z-a", Some("VcpuLimitExceeded"));
+    w.launch(15, "z-a", Some("VcpuLimitExceeded"));
     assert_eq!(w.told().cause, Cause::AsTold);
 }
 
