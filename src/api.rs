@@ -4,6 +4,7 @@ pub mod applications;
 pub mod audit;
 pub mod changes;
 pub mod environments;
+pub mod explain;
 pub mod me;
 pub mod releases;
 

@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod change;
 pub mod environment;
 pub mod evidence;
+pub mod explain;
 pub mod fleet;
 pub mod foreign;
 pub mod health;

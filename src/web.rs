@@ -16,6 +16,7 @@ pub mod draw;
 pub mod environments;
 pub mod error;
 pub mod foreign;
+pub mod explain;
 pub mod health;
 pub mod help;
 pub mod live;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::explain::ExplanationView;
 use super::{Body, PAGE, Page, Reason, cursor, read, time, written};
 use crate::app::changes::{CancelMode, OnBusy, Request};
 use crate::domain::access::{Act, Actor, Facts, On, decide};
@@ -100,6 +101,8 @@ pub struct ChangeView {
     state: ChangeState,
     /// One sentence: where it stands, or how it ended.
     sentence: String,
+    /// Why it is not moving; absent when it has ended.
+    explanation: Option<ExplanationView>,
     requested_by: String,
     reason: Option<String>,
     release: Option<i64>,
@@ -141,8 +144,15 @@ pub(super) async fn view(site: &Site, c: Change) -> Result<ChangeView, Problem> 
     let approvals = site.app.store.list_approvals(c.number).await?;
     let steps = site.app.store.list_steps(c.number).await?;
     let debts = site.app.store.list_debts(c.number).await?;
+    let explanation = if c.state.is_final() {
+        None
+    } else {
+        let o = site.app.overview(site.app.store.get_environment(c.env).await?).await?;
+        site.app.explain(&o, Some(&c)).map(|e| ExplanationView::of(e, &c.scope()))
+    };
     Ok(ChangeView {
         debts,
+        explanation,
         plan: PlanView::of(&c.plan),
         approvals: approvals
             .into_iter()

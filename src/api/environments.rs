@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use super::explain::ExplanationView;
 use super::{Body, Page, written};
 use crate::app::environments::Adoption;
 use crate::app::overview::{Overview, Readiness};
@@ -54,6 +55,8 @@ pub struct EnvironmentView {
     debts: Vec<Debt>,
     /// What others changed in AWS, newest first.
     foreign: Vec<SightingView>,
+    /// Why what is in progress here is not moving, or what is amiss; absent when nothing is.
+    explanation: Option<ExplanationView>,
     /// The rules.
     policy: Policy,
 }
@@ -181,9 +184,11 @@ async fn view(site: &Site, o: Overview) -> Result<EnvironmentView, Problem> {
             settled_by: s.settled_by,
         })
         .collect();
+    let explanation = site.app.explain(&o, o.subject()).map(|e| ExplanationView::of(e, &o.env.scope()));
     Ok(EnvironmentView {
         debts,
         foreign,
+        explanation,
         capacity: o.capacity().map(|figures| CapacityView { figures, in_service: o.in_service(), healthy: o.healthy() }),
         health: o.level,
         template_version: o.template_version().map(str::to_owned),

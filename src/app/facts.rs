@@ -89,7 +89,7 @@ impl App {
         facts.boot_p95_seconds = evidence::p95(self.store.list_boots(env.id, asked_at).await?);
         facts.alarms = cloud.alarms(p, &env.policy.guard_alarms).await.map_err(fail)?;
         facts.scheduled = cloud.scheduled_actions(p, &env.asg).await.map_err(fail)?;
-        facts.hooks = cloud.lifecycle_hooks(p, &env.asg).await.map_err(fail)?;
+        facts.hooks = cloud.lifecycle_hooks(p, &env.asg).await.map_err(fail)?.into_iter().map(|h| h.name).collect();
         Ok(facts)
     }
 

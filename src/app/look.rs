@@ -116,7 +116,28 @@ impl App {
         Box::pin(self.fill(env, cloud, priority, group, last, None)).await
     }
 
-    /// Everything that belongs to a group that was just read. `pace`: what an unchanged group needs no new read of.
+    /// What only an explanation needs, and only while it is waited for: the hooks when an instance waits for one, the
+    /// deregistration delay when a target drains. Read once while that lasts; a refusal costs no look.
+    async fn read_what_is_waited_for(&self, env: &Environment, cloud: &Cloud, obs: &mut Observation, before: Option<&Observation>) {
+        let priority = Priority::Watched;
+        let held = obs.group.iter().flat_map(|g| &g.instances).any(|i| i.lifecycle.ends_with(":Wait"));
+        if held {
+            obs.hooks = match before.map(|b| b.hooks.clone()).filter(|h| !h.is_empty()) {
+                Some(known) => known,
+                None => cloud.lifecycle_hooks(priority, &env.asg).await.unwrap_or_default(),
+            };
+        }
+        let draining = obs.health.iter().filter(|h| h.targets.values().any(|t| t.state == "draining"));
+        for arn in draining.map(|h| h.group.arn.clone()).collect::<Vec<_>>() {
+            let seconds = match before.and_then(|b| b.drains.get(&arn)).copied() {
+                Some(known) => Some(known),
+                None => cloud.drain_seconds(priority, &arn).await.ok().flatten(),
+            };
+            obs.drains.extend(seconds.map(|s| (arn, s)));
+        }
+    }
+
+    /// A look that was just begun with its group, made whole: what is read anew, and since when all of it is as it is.
     async fn fill(
         &self,
         env: &Environment,
@@ -124,6 +145,24 @@ impl App {
         priority: Priority,
         group: Option<Group>,
         last: Option<Observation>,
+        pace: Option<Pace>,
+    ) -> Result<Observation, AwsError> {
+        let mut obs = Box::pin(self.read_parts(env, cloud, priority, group, last.as_ref(), pace)).await?;
+        obs.carry(last.as_ref());
+        if priority == Priority::Watched {
+            self.read_what_is_waited_for(env, cloud, &mut obs, last.as_ref()).await;
+        }
+        Ok(obs)
+    }
+
+    /// Everything that belongs to a group that was just read. `pace`: what an unchanged group needs no new read of.
+    async fn read_parts(
+        &self,
+        env: &Environment,
+        cloud: &Cloud,
+        priority: Priority,
+        group: Option<Group>,
+        last: Option<&Observation>,
         pace: Option<Pace>,
     ) -> Result<Observation, AwsError> {
         let at = self.clocks.cloud();
@@ -139,10 +178,14 @@ impl App {
             health_at: at,
             detail_at: at,
             alarms: Vec::new(),
+            hooks: Vec::new(),
+            drains: BTreeMap::new(),
+            since: BTreeMap::new(),
+            refresh_since: BTreeMap::new(),
         };
         let Some(group) = &obs.group else { return Ok(obs) };
         // A group that moved is looked at whole, whatever its pace.
-        let calm = last.as_ref().filter(|l| l.group.as_ref() == Some(group) && l.active_refresh().is_none());
+        let calm = last.filter(|l| l.group.as_ref() == Some(group) && l.active_refresh().is_none());
         let kept = |since: Millis, every: fn(&Pace) -> Millis| pace.as_ref().is_some_and(|p| at - since < every(p));
         match calm.filter(|l| kept(l.health_at, |p| p.health_ms)) {
             Some(last) => {
@@ -168,7 +211,7 @@ impl App {
                 obs.activities = cloud.activities(priority, &env.asg, ACTIVITIES).await?;
             }
         }
-        match last.as_ref().filter(|l| l.policies.is_some() && at - l.policies_at < pace.map_or(SELDOM_MS, |p| p.detail_ms.max(SELDOM_MS))) {
+        match last.filter(|l| l.policies.is_some() && at - l.policies_at < pace.map_or(SELDOM_MS, |p| p.detail_ms.max(SELDOM_MS))) {
             Some(last) => {
                 obs.policies.clone_from(&last.policies);
                 obs.policies_at = last.policies_at;

@@ -154,10 +154,11 @@ async fn try_on_a_group(cloud: &Cloud, group: Option<&Group>) -> Vec<Permission>
     });
     let target_groups: Result<Vec<TargetGroup>, AwsError> = cloud.target_groups(p, &g.target_group_arns).await;
     match g.target_group_arns.first() {
-        None => out.extend([READS[8], READS[9]].map(|action| untried(action, "the group has no target group to try it on"))),
+        None => out.extend([READS[8], READS[9], READS[10]].map(|action| untried(action, "the group has no target group to try it on"))),
         Some(arn) => {
             out.push(tried(READS[8], &target_groups));
             out.push(tried(READS[9], &cloud.target_states(p, arn).await));
+            out.push(tried(READS[10], &cloud.drain_seconds(p, arn).await));
         }
     }
     out

@@ -11,7 +11,9 @@ use aws_smithy_types::DateTime;
 use super::budget::Priority;
 use super::cloud::{Cloud, Pages};
 use super::error::AwsError;
-use crate::domain::observation::{Activity, Group, GroupInstance, LaunchSource, MaintenancePolicy, Millis, Refresh, ScheduledAction, TemplateRef};
+use crate::domain::observation::{
+    Activity, Group, GroupInstance, Hook, LaunchSource, MaintenancePolicy, Millis, Refresh, ScheduledAction, TemplateRef,
+};
 
 /// Groups read at most from one account and region.
 const MOST_GROUPS: usize = 2000;
@@ -134,14 +136,14 @@ impl Cloud {
         }
     }
 
-    /// Names of the group's lifecycle hooks.
+    /// The group's lifecycle hooks.
     ///
     /// # Errors
     /// Those of a read.
-    pub async fn lifecycle_hooks(&self, p: Priority, group: &str) -> Result<Vec<String>, AwsError> {
+    pub async fn lifecycle_hooks(&self, p: Priority, group: &str) -> Result<Vec<Hook>, AwsError> {
         let request = self.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group);
         let out = self.read(p, "autoscaling:DescribeLifecycleHooks", request.send()).await?;
-        Ok(out.lifecycle_hooks.unwrap_or_default().into_iter().filter_map(|h| h.lifecycle_hook_name).collect())
+        Ok(out.lifecycle_hooks.unwrap_or_default().into_iter().filter_map(hook).collect())
     }
 }
 
@@ -188,6 +190,13 @@ fn group(g: sdk::AutoScalingGroup) -> Group {
         Some((Some(min_healthy), Some(max_healthy))) if min_healthy >= 0 && max_healthy >= 0 => Some(MaintenancePolicy { min_healthy, max_healthy }),
         _ => None,
     };
+    let (mut suspended, mut suspension_reasons) = (Vec::new(), BTreeMap::new());
+    for process in g.suspended_processes.unwrap_or_default() {
+        if let Some(name) = process.process_name {
+            suspension_reasons.extend(process.suspension_reason.map(|why| (name.clone(), why)));
+            suspended.push(name);
+        }
+    }
     Group {
         arn: g.auto_scaling_group_arn.unwrap_or_default(),
         name: g.auto_scaling_group_name.unwrap_or_default(),
@@ -200,7 +209,8 @@ fn group(g: sdk::AutoScalingGroup) -> Group {
         default_warmup_seconds: g.default_instance_warmup.filter(|s| *s >= 0),
         zones: g.availability_zones.unwrap_or_default(),
         target_group_arns,
-        suspended: g.suspended_processes.unwrap_or_default().into_iter().filter_map(|s| s.process_name).collect(),
+        suspended,
+        suspension_reasons,
         instances: g.instances.unwrap_or_default().into_iter().map(instance).collect(),
         maintenance,
         warm_pool: g.warm_pool_configuration.is_some(),
@@ -240,6 +250,21 @@ fn refresh(r: sdk::InstanceRefresh) -> Refresh {
     }
 }
 
+fn hook(h: sdk::LifecycleHook) -> Option<Hook> {
+    Some(Hook {
+        name: h.lifecycle_hook_name?,
+        transition: h.lifecycle_transition.unwrap_or_default(),
+        heartbeat_seconds: h.heartbeat_timeout,
+        default_result: h.default_result,
+    })
+}
+
+/// The zone in an activity's details, which are JSON in a string (aws-reference 4.2).
+fn zone(details: &str) -> Option<String> {
+    let details: serde_json::Value = serde_json::from_str(details).ok()?;
+    Some(details.get("Availability Zone")?.as_str()?.to_owned())
+}
+
 fn activity(a: sdk::Activity) -> Activity {
     Activity {
         id: a.activity_id.unwrap_or_default(),
@@ -249,6 +274,7 @@ fn activity(a: sdk::Activity) -> Activity {
         message: a.status_message,
         started_at: millis(a.start_time),
         ended_at: millis(a.end_time),
+        zone: a.details.as_deref().and_then(zone),
     }
 }
 

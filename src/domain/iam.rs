@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::environment::Environment;
 
 /// Actions that only read. Most have no resource-level control (aws-reference 13).
-pub const READS: [&str; 10] = [
+pub const READS: [&str; 11] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeInstanceRefreshes",
     "autoscaling:DescribeLifecycleHooks",
@@ -16,6 +16,7 @@ pub const READS: [&str; 10] = [
     "ec2:GetConsoleOutput",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
 ];
 /// Read where alarms guard an environment.
 pub const GUARD_READS: [&str; 1] = ["cloudwatch:DescribeAlarms"];

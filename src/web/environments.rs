@@ -5,6 +5,7 @@ use axum::extract::Path;
 use axum::response::Response;
 
 use super::error::ApiError;
+use super::explain::{Why, why};
 use super::page::{Frame, Visit, page};
 use super::foreign::{Shown, shown};
 use super::words::{Moment, Wrong};
@@ -65,6 +66,7 @@ pub(super) struct Page {
     as_of: Option<Moment>,
     may_deploy: bool,
     running: Option<Change>,
+    why: Option<Why>,
     undoes: bool,
     /// Where an instance is terminated.
     terminate: Option<String>,
@@ -112,6 +114,7 @@ pub(super) async fn build(visit: &Visit, env: Environment, wrong: Option<Wrong>)
         may_deploy: visit.actor.has(Role::Deployer, &o.env.scope()),
         terminate: visit.actor.has(Role::Deployer, &o.env.scope()).then(|| format!("/apps/{}/terminate", o.env.scope())),
         undoes: running.as_ref().is_some_and(|c| c.kind == Kind::Deploy && c.progress.undo.is_none()),
+        why: why(visit, &o, o.subject(), false),
         running,
         readiness,
         changes,

@@ -9,6 +9,7 @@ mod bad_input;
 mod crash;
 mod debts;
 mod failpoints;
+mod explain;
 mod faults;
 mod foreign;
 mod forms;

@@ -15,6 +15,7 @@ fn group(desired: i32, max: i32) -> Group {
         zones: vec!["a".into()],
         target_group_arns: vec!["tg".into()],
         suspended: vec![],
+        suspension_reasons: BTreeMap::new(),
         instances: vec![],
         maintenance: None,
         warm_pool: false,
@@ -33,6 +34,7 @@ fn look(at: i64, group: Group, causes: &[(&str, &str)]) -> Observation {
         message: None,
         started_at: None,
         ended_at: None,
+        zone: None,
     };
     Observation {
         at,
@@ -46,6 +48,10 @@ fn look(at: i64, group: Group, causes: &[(&str, &str)]) -> Observation {
         health_at: at,
         detail_at: at,
         alarms: vec![],
+        hooks: vec![],
+        drains: BTreeMap::new(),
+        since: BTreeMap::new(),
+        refresh_since: BTreeMap::new(),
     }
 }
 

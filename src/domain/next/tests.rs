@@ -37,6 +37,7 @@ fn group(version: i64, instances: Vec<GroupInstance>) -> Group {
         zones: vec!["a".into()],
         target_group_arns: vec!["tg".into()],
         suspended: vec![],
+        suspension_reasons: BTreeMap::new(),
         instances,
         maintenance: None,
         warm_pool: false,
@@ -120,6 +121,10 @@ fn observation(at: i64, group: Group, states: &[&str], status: &str) -> Observat
         health_at: at,
         detail_at: at,
         alarms: vec![],
+        hooks: vec![],
+        drains: BTreeMap::new(),
+        since: BTreeMap::new(),
+        refresh_since: BTreeMap::new(),
     }
 }
 
