@@ -270,7 +270,7 @@ pub async fn preview(
 ) -> Result<Json<PlanView>, ApiError> {
     let env = site.app.visible(&actor, &app, &env).await?;
     let wanted = request(body, None)?;
-    let plan = site.app.preview_change(&actor, &env, &wanted.intent).await?;
+    let plan = Box::pin(site.app.preview_change(&actor, &env, &wanted.intent)).await?;
     Ok(Json(PlanView::of(&plan)))
 }
 
@@ -289,7 +289,7 @@ pub async fn create(
         None => None,
         Some(v) => Some(v.to_str().map_err(|_| Problem::field("Idempotency-Key", "must be 1 to 200 printable characters"))?.to_owned()),
     };
-    let change = site.app.request_change(&actor, &env, request(body, key)?).await?;
+    let change = Box::pin(site.app.request_change(&actor, &env, request(body, key)?)).await?;
     let location = format!("/api/v1/changes/{}", change.number);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(view(&site, change).await?)).into_response())
 }

@@ -79,12 +79,13 @@ impl App {
 
     /// A plan on fresh reads.
     async fn fresh_plan(&self, env: &Environment, intent: &Intent) -> Result<Plan, Problem> {
-        let work = async {
+        // On the heap, as all that nests SDK futures: without optimisation they are tens of kilobytes each.
+        let work = Box::pin(async {
             let cloud = self.cloud(env, super::look::OBSERVER).await.map_err(|e| aws_problem(&e))?;
-            let obs = self.look(env, &cloud, Priority::Act).await.map_err(|e| aws_problem(&e))?;
-            let facts = self.facts(env, intent, &obs, &cloud, self.clocks.wall()).await?;
+            let obs = Box::pin(self.look(env, &cloud, Priority::Act)).await.map_err(|e| aws_problem(&e))?;
+            let facts = Box::pin(self.facts(env, intent, &obs, &cloud, self.clocks.wall())).await?;
             plan::plan(intent, env, &facts, &obs)
-        };
+        });
         match tokio::time::timeout(std::time::Duration::from_secs(LOOK_SECONDS), work).await {
             Ok(result) => result,
             Err(_) => Err(Problem::Unavailable("AWS does not answer now. Nothing was changed. Try again in a moment.".into(), 10)),
@@ -134,7 +135,7 @@ impl App {
             OnBusy::Refuse => open.first().map(in_the_way),
         };
         let permit = self.gate(actor, &Act::Request(kind), env, GateFacts { busy, ..GateFacts::default() }).await?;
-        let plan = self.fresh_plan(env, &request.intent).await?;
+        let plan = Box::pin(self.fresh_plan(env, &request.intent)).await?;
         let refusals = plan.refusals();
         if !refusals.is_empty() {
             return Err(Problem::Invalid(refusals));

@@ -103,7 +103,7 @@ impl App {
             policy_version: 1,
             release: None,
         };
-        let obs = self.observe(&env, &cloud, p).await.map_err(|e| aws_problem(&e))?;
+        let obs = Box::pin(self.observe(&env, &cloud, p)).await.map_err(|e| aws_problem(&e))?;
         let digest = facts::running_digest(&env, &obs);
         let good_version = (explain(&env, Some(&obs)).0 == Level::Ok).then(|| obs.launched_version()).flatten();
         let entry = NewEntry::done().after(&json!({

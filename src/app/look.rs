@@ -49,7 +49,7 @@ impl App {
     /// # Errors
     /// Of AWS; the miss is noted beside the local copy.
     pub async fn look(&self, env: &Environment, cloud: &Cloud, priority: Priority) -> Result<Observation, AwsError> {
-        let seen = self.observe(env, cloud, priority).await;
+        let seen = Box::pin(self.observe(env, cloud, priority)).await;
         self.keep_look(env, seen).await
     }
 
@@ -150,7 +150,7 @@ impl App {
         let mut obs = Box::pin(self.read_parts(env, cloud, priority, group, last.as_ref(), pace)).await?;
         obs.carry(last.as_ref());
         if priority == Priority::Watched {
-            self.read_what_is_waited_for(env, cloud, &mut obs, last.as_ref()).await;
+            Box::pin(self.read_what_is_waited_for(env, cloud, &mut obs, last.as_ref())).await;
         }
         Ok(obs)
     }

@@ -331,7 +331,7 @@ pub async fn create(visit: Visit, Path((app, name)): Path<(String, String)>, axu
             key: Some(key(&form.key)),
             read: Some(form.plan_hash.clone()),
         };
-        match visit.site.app.request_change(&visit.actor, &env, request).await {
+        match Box::pin(visit.site.app.request_change(&visit.actor, &env, request)).await {
             Ok(change) => return Ok(go(&format!("/deployments/{}", change.number))),
             // The plan is shown again as it is now, with what came between.
             Err(problem @ Problem::Conflict { .. }) => return review(&visit, env, form, intent, made, Some(problem)).await,
