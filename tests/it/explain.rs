@@ -606,7 +606,7 @@ async fn somebody_else_s_hand() {
                 then: &[Cancel],
                 cause: "cancelled_by_others",
                 says: &["Somebody cancels the refresh"],
-                act: "force_close",
+                act: "undo_change",
                 ..ROW
             },
             Row {

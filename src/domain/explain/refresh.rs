@@ -124,8 +124,10 @@ fn pending(scene: &Scene<'_>, r: &Refresh) -> Found {
 /// AWS pauses at a checkpoint: what it counts has reached one, and nothing moves.
 fn checkpoint(scene: &Scene<'_>, c: &Subject<'_>, r: &Refresh) -> Option<Found> {
     let p = c.plan.bound.preferences.as_ref()?;
-    let percent = r.percent?;
-    let reached = *p.checkpoints.iter().filter(|at| **at <= percent && **at < 100).max()?;
+    let percent = r.percent.filter(|p| *p < 100)?;
+    // Its last step went over a checkpoint; small groups go over several at once.
+    let before = scene.obs.refresh_since.get(&r.id)?.percent_before?;
+    let reached = *p.checkpoints.iter().filter(|at| before < **at && **at <= percent).max()?;
     // One that starts or warms up: AWS is past it.
     let warmup = i64::from(p.warmup_seconds) * 1000;
     let young = |i: &GroupInstance| {

@@ -150,7 +150,9 @@ impl World {
     fn status(&mut self, status: &str, reason: Option<&str>) {
         self.obs.refreshes[0].status = status.into();
         self.obs.refreshes[0].reason = reason.map(str::to_owned);
-        self.obs.refresh_since.insert("r-1".into(), RefreshSince { status_at: Some(NOW - MIN), percent_at: Some(NOW - MIN) });
+        self.obs
+            .refresh_since
+            .insert("r-1".into(), RefreshSince { status_at: Some(NOW - MIN), percent_at: Some(NOW - MIN), percent_before: Some(0) });
     }
     fn explain(&self) -> Option<Explanation> {
         explain(&Input {
@@ -367,10 +369,21 @@ fn past_a_checkpoint_the_next_instance_is_told() {
 }
 
 #[test]
+fn a_step_that_goes_over_no_checkpoint_is_no_pause() {
+    let mut w = World::new();
+    NORMAL[3].1(&mut w);
+    w.obs.refreshes[0].percent = Some(60);
+    w.obs.refresh_since.get_mut("r-1").unwrap().percent_before = Some(50);
+    assert_eq!(w.told().cause, Cause::AsTold);
+    w.obs.refreshes[0].percent = Some(100);
+    assert_eq!(w.told().cause, Cause::AsTold);
+}
+
+#[test]
 fn a_checkpoint_that_is_overdue_explains_nothing_any_more() {
     let mut w = World::new();
     NORMAL[3].1(&mut w);
-    w.obs.refresh_since.insert("r-1".into(), RefreshSince { status_at: None, percent_at: Some(NOW - 20 * MIN) });
+    w.obs.refresh_since.insert("r-1".into(), RefreshSince { status_at: None, percent_at: Some(NOW - 20 * MIN), percent_before: Some(0) });
     assert_eq!(w.told().cause, Cause::AsTold);
 }
 

@@ -27,6 +27,8 @@ pub struct RefreshSince {
     pub status_at: Option<Millis>,
     /// AWS's percentage.
     pub percent_at: Option<Millis>,
+    /// The percentage before that.
+    pub percent_before: Option<i32>,
 }
 
 impl Observation {
@@ -60,6 +62,7 @@ impl Observation {
             let now = RefreshSince {
                 status_at: time(was.is_some_and(|w| w.status == r.status), kept.status_at),
                 percent_at: time(was.is_some_and(|w| w.percent == r.percent), kept.percent_at),
+                percent_before: was.and_then(|w| if w.percent == r.percent { kept.percent_before } else { Some(w.percent.unwrap_or(0)) }),
             };
             refresh_since.insert(r.id.clone(), now);
         }

@@ -289,7 +289,7 @@ pub(super) const RUNNING: [Case; 62] = [
         |w| {
             w.group().max = 2;
             w.group().instances.retain(|i| i.id != "i-new1");
-            w.obs.refresh_since.insert("r-1".into(), RefreshSince { status_at: Some(NOW - 5 * MIN), percent_at: None });
+            w.obs.refresh_since.insert("r-1".into(), RefreshSince { status_at: Some(NOW - 5 * MIN), percent_at: None, percent_before: None });
         },
         Cause::NoRoom,
         &["keeps 100 % of 2 instances healthy and the group's maximum is 2"],
