@@ -19,6 +19,7 @@ pub mod foreign;
 pub mod explain;
 pub mod health;
 pub mod help;
+pub mod infrastructure;
 pub mod live;
 pub mod login;
 pub mod me;
@@ -102,6 +103,7 @@ pub const ROUTES: &[Route] = &[
     route!("POST" post "/me" Person me::update),
     route!("GET" get "/live" Person live::stream),
     route!("GET" get "/help" Person help::show),
+    route!("GET" get "/help/infrastructure-as-code" Person infrastructure::show),
     route!("GET" get "/" Person board::show),
     route!("GET" get "/apps" Person applications::list),
     route!("GET" get "/apps/new" Person adopt::application_form),

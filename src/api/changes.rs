@@ -496,7 +496,7 @@ pub async fn events(
         return Ok(Json(Page { items: page.items.into_iter().map(EventView::from).collect(), next: page.next }).into_response());
     }
     let (out, stream) = tokio::sync::mpsc::channel::<Result<SseEvent, Infallible>>(8);
-    let origin = actor.origin.clone();
+    let (origin, stop) = (actor.origin.clone(), site.stop.clone());
     let follow = async move {
         let mut woken = site.app.store.woken();
         let mut after = last;
@@ -524,7 +524,6 @@ pub async fn events(
                 continue;
             }
             tokio::select! {
-                () = site.stop.cancelled() => return,
                 () = out.closed() => return,
                 // Rights may be taken by another process, which wakes nobody here.
                 () = tokio::time::sleep(RECHECK) => {}
@@ -533,6 +532,6 @@ pub async fn events(
         }
     };
     #[expect(clippy::disallowed_methods, reason = "ends with the stop token or with its reader")]
-    tokio::spawn(follow);
+    tokio::spawn(async move { stop.run_until_cancelled(follow).await });
     Ok(Sse::new(ReceiverStream::new(stream)).keep_alive(KeepAlive::default()).into_response())
 }

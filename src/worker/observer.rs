@@ -73,7 +73,9 @@ pub async fn tick(app: &App, schedule: &mut Schedule) -> Result<usize, Problem> 
 pub async fn run(app: App, stop: CancellationToken) {
     let mut schedule = Schedule::default();
     loop {
-        if let Err(problem) = tick(&app, &mut schedule).await {
+        // Only looks: it may end anywhere, and must not hold up the end while it waits for the budget or for a silent AWS.
+        let Some(looked) = stop.run_until_cancelled(tick(&app, &mut schedule)).await else { return };
+        if let Err(problem) = looked {
             tracing::warn!(%problem, "environments could not be listed");
         }
         let pause = app.clocks.real(app.idle_poll() / 4).clamp(Duration::from_millis(200), Duration::from_secs(10));

@@ -26,7 +26,9 @@ pub async fn run(app: App, stop: CancellationToken) {
             tracing::error!("another process has taken over this database; this one stops");
             return;
         }
-        match tick(&app).await {
+        // Looks, and single writes that the store's writer finishes by itself.
+        let Some(swept) = stop.run_until_cancelled(tick(&app)).await else { return };
+        match swept {
             Ok(0) => {}
             Ok(lapsed) => tracing::info!(lapsed, "changes lapsed"),
             Err(problem) => tracing::warn!(%problem, "upkeep failed; it is tried again"),

@@ -4,8 +4,6 @@
 //! After all kills: every change ended in the state that the simulator holds, one refresh each, no entry lost.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -22,51 +20,16 @@ use fleetgate::domain::environment::Policy;
 use fleetgate::store::Store;
 use fleetgate::store::changes::Filter;
 use fleetgate_sim::seed::ImageSeed;
-use fleetgate_sim::{ClockMode, Running, Seed, Sim, SimConfig, StackNames};
+use fleetgate_sim::{ClockMode, Seed, Sim, SimConfig, StackNames};
 
 use crate::harness::{APP, check_acts, drawn, long};
+use crate::process::{PATIENCE, Process, Serve};
 
 const KILLS: usize = 40;
 const SPEED: f64 = 150.0;
 const ENVIRONMENTS: usize = 3;
-/// Longest that anything here may take: reached only when something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Where to strike. `queued` and `any` are not steps.
 const TARGETS: [&str; 8] = ["queued", "create_version", "start_refresh", "roll", "verify", "roll_back", "undo", "any"];
-
-struct Process {
-    child: Child,
-    url: String,
-}
-
-impl Process {
-    fn start(database: &str, sim: &Running, region: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fleetgate"))
-            .args(["serve", "--speed", &SPEED.to_string()])
-            .env_clear()
-            .env("FLEETGATE_DATABASE_URL", database)
-            .env("FLEETGATE_LISTEN", "127.0.0.1:0")
-            .env("AWS_ENDPOINT_URL", format!("http://{}", sim.addr))
-            .env("AWS_REGION", region)
-            .env("AWS_ACCESS_KEY_ID", "AKIATEST")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("FLEETGATE_LOG", "error")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().rsplit(' ').next().unwrap().to_owned();
-        assert!(url.starts_with("http://"), "not ready: {line:?}");
-        Self { child, url }
-    }
-
-    /// SIGKILL.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
 
 /// SplitMix64: a drawn number for each question, the same for the same seed.
 struct Dice(u64);
@@ -154,7 +117,8 @@ async fn forty_kills_repeat_nothing_and_lose_nothing() {
     }
     let token = app.create_token(&host, "crash", &["*".into()], 3_600_000).await.unwrap();
     let client = reqwest::Client::new();
-    let mut process = Process::start(&database, &sim, &names.region);
+    let serve = Serve { database: &database, endpoint: &format!("http://{}", sim.addr), region: &names.region, speed: SPEED, more: &[] };
+    let mut process = Process::start(&serve);
     let mut hits: BTreeMap<String, usize> = BTreeMap::new();
     let mut kills = 0;
     let mut round = 0;
@@ -200,7 +164,7 @@ async fn forty_kills_repeat_nothing_and_lose_nothing() {
             for step in steps(&store).await {
                 *hits.entry(step).or_default() += 1;
             }
-            process = Process::start(&database, &sim, &names.region);
+            process = Process::start(&serve);
             if finals(&store).await == (round + 1) * ENVIRONMENTS {
                 break;
             }
