@@ -611,6 +611,7 @@ async fn somebody_else_s_hand() {
             },
             Row {
                 what: "rolled back",
+                world: |_, _, p| p.success_waits_for_drain = true,
                 first: "warming",
                 then: &[RollBack],
                 cause: "rolled_back_by_others",
