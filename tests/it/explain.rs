@@ -611,10 +611,11 @@ async fn somebody_else_s_hand() {
             },
             Row {
                 what: "rolled back",
+                world: |_, _, p| p.success_waits_for_drain = true,
                 first: "warming",
                 then: &[RollBack],
                 cause: "rolled_back_by_others",
-                says: &["not by Fleetgate's order", "“Rollback due to user request”"],
+                says: &["not by Fleetgate's order", "AWS says “"],
                 act: "force_close",
                 ..ROW
             },
@@ -651,7 +652,7 @@ async fn somebody_else_s_hand() {
                 first: "refresh_pending",
                 then: &[Terminate],
                 cause: "pending_behind_activity",
-                says: &["an earlier scaling activity is not over, “Terminating EC2 instance: i-"],
+                says: &["an earlier scaling activity is not over, “"],
                 ..ROW
             },
         ],
