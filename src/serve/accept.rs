@@ -32,6 +32,8 @@ use super::patience::{Answer, BODY, HEAD, STALL, TimedBody, Watch, Watched};
 const LARGEST_HEAD: usize = 32_768;
 /// Most that hyper buffers for a connection in each direction.
 const BUFFER: usize = 65_536;
+/// Bytes of an answer that the kernel keeps for a reader who does not take them.
+const UNSENT: u32 = 65_536;
 /// Pause after an accept that failed for want of something, such as file handles.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections that still get in at the end because they were there before it.
@@ -110,8 +112,10 @@ fn refuse(stream: &TcpStream, full: Full) {
 /// One connection, from its first byte to its last.
 async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, slot: Slot, stop: CancellationToken) {
     let _ = stream.set_nodelay(true);
-    // An answer that fitted into the kernel's buffers is the kernel's to give up.
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
+    // What the kernel took of an answer is the kernel's to give up, and that is little: on its own it takes a megabyte and more.
+    let socket = SockRef::from(&stream);
+    let _ = socket.set_tcp_user_timeout(Some(STALL));
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
     let watch = Watch::new();
     let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
         watch.begin();

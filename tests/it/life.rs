@@ -143,13 +143,13 @@ async fn sigterm_answers_what_has_begun_and_the_next_process_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_does_not_wait_for_a_look_at_a_silent_aws() {
-    let r = Rehearsal::new(915, 1.0).await;
+    let r = Rehearsal::new(915, SPEED).await;
+    let looks = || r.sim.world().calls_since(0).iter().filter(|c| c.operation == "DescribeAutoScalingGroups").count();
     let silent = json!({"service": "*", "operation": "DescribeAutoScalingGroups", "kind": "timeout", "rate": 1.0, "seed": 1});
-    let before = r.sim.world().calls_since(0).len();
+    let before = looks();
     r.sim.world().fault(serde_json::from_value(silent).unwrap()).unwrap();
-    // Looks at the group at once, and gets no answer.
-    let process = Process::start(&r.serve(1.0, &[]));
-    until("the look begins", || r.sim.world().calls_since(0).len() > before).await;
+    let process = Process::start(&r.serve(SPEED, &[]));
+    until("a look that gets no answer begins", || looks() > before).await;
     process.terminate();
     let (status, log) = process.ended().await;
     assert!(status.success() && !log.contains("did not end in time"), "{status}: {log}");
