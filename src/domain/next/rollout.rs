@@ -19,6 +19,7 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     if progress.new_version.is_none() {
         progress.new_version = template.reuse;
     }
+    evidence::note(&mut progress.seen, obs, group);
     if progress.stop.is_some() {
         return stop(plan, progress, obs, group);
     }
@@ -45,7 +46,6 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     };
     let old = progress.old_instances.clone();
     let wanted = Wanted { version, not: &old };
-    evidence::note(&mut progress.seen, obs, group, &wanted);
     let Some(refresh) = obs.refresh(&id) else {
         return wait(Step::Roll, State::Running, "AWS has accepted the refresh and does not list it yet.");
     };
@@ -132,7 +132,6 @@ fn prove(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group,
     let old = progress.old_instances.clone();
     let wanted = Wanted { version, not: if undoing { &none } else { &old } };
     if undoing {
-        evidence::note(&mut progress.seen, obs, group, &wanted);
         progress.counts = evidence::count(obs, group, &wanted, None);
     }
     let (warmup, ignore) = plan.bound.preferences.as_ref().map_or((0, false), |p| (p.warmup_seconds, p.protected == OnHold::Ignore));
