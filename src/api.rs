@@ -4,6 +4,7 @@ pub mod applications;
 pub mod audit;
 pub mod changes;
 pub mod environments;
+pub mod explain;
 pub mod me;
 pub mod releases;
 
@@ -25,7 +26,7 @@ use crate::web::error::{ApiError, Document, too_large};
 #[openapi(
     info(title = "Fleetgate", description = "Push releases, change capacity, roll back, approve, audit. Errors are problem documents (RFC 9457)."),
     paths(
-        me::show, environments::list, environments::show, environments::create, applications::create, releases::images, releases::list, releases::create,
+        me::show, environments::list, environments::show, environments::create, environments::put_back, environments::pay, applications::create, releases::images, releases::list, releases::create,
         changes::preview, changes::create, changes::list, changes::show, changes::events, changes::approve, changes::reject, changes::cancel, changes::force_close,
         audit::list, audit::export
     ),

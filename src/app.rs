@@ -6,8 +6,11 @@
 pub mod advance;
 pub mod applications;
 pub mod changes;
+pub mod debts;
 pub mod environments;
+pub mod explain;
 pub mod facts;
+pub mod foreign;
 pub mod gate;
 pub mod look;
 pub mod overview;

@@ -11,6 +11,7 @@ mod acts;
 mod autoscaling;
 mod budget;
 mod cloud;
+mod cloudwatch;
 mod ec2;
 mod ecr;
 mod elb;
@@ -31,6 +32,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 
 use crate::clock::Clocks;
+use crate::failpoint::Tripwire;
 use budget::Budget;
 
 pub use acts::NewVersion;
@@ -57,6 +59,8 @@ pub struct AwsConfig {
     pub read_backoff: Duration,
     /// Calls that each role and region may make.
     pub budget: BudgetConfig,
+    /// Of the store that belongs to the same process.
+    pub tripwire: Tripwire,
 }
 
 impl Default for AwsConfig {
@@ -68,6 +72,7 @@ impl Default for AwsConfig {
             operation_timeout: Duration::from_secs(25),
             read_backoff: Duration::from_millis(300),
             budget: BudgetConfig::default(),
+            tripwire: Tripwire::default(),
         }
     }
 }
@@ -96,11 +101,14 @@ struct Shared {
     kept: Mutex<Kept>,
 }
 
+/// Place, account and session name of the clients.
+type Key = (Place, String, String);
+
 #[derive(Default)]
 struct Kept {
-    clouds: HashMap<(Place, String), (Cloud, u64)>,
-    /// By role and region.
-    budgets: HashMap<(Option<String>, String), Arc<Mutex<Budget>>>,
+    clouds: HashMap<Key, (Cloud, u64)>,
+    /// By account and region: AWS counts so (aws-reference 2.2).
+    budgets: HashMap<(String, String), Arc<Mutex<Budget>>>,
     uses: u64,
 }
 
@@ -117,9 +125,19 @@ impl Aws {
     /// `Invalid` when the region or the role ARN cannot be one. A role that may not be assumed shows at the first call,
     /// as `Denied`.
     pub async fn cloud(&self, place: &Place, session: &str) -> Result<Cloud, AwsError> {
+        self.cloud_in(None, place, session).await
+    }
+
+    /// The same where the account is known already: calls of one account and region share one budget, whatever role makes them.
+    ///
+    /// # Errors
+    /// As [`Aws::cloud`].
+    pub async fn cloud_in(&self, account: Option<&str>, place: &Place, session: &str) -> Result<Cloud, AwsError> {
         check(place)?;
+        // `arn:aws:iam::123456789012:role/…`; our own account has no name before it is asked for.
+        let account = account.or_else(|| place.role_arn.as_deref().and_then(|arn| arn.split(':').nth(4))).unwrap_or("own").to_owned();
         let session = if place.role_arn.is_some() { session_name(session) } else { String::new() };
-        let key = (place.clone(), session);
+        let key = (place.clone(), account, session);
         if let Some(cloud) = self.kept(|kept| kept.find(&key)) {
             return Ok(cloud);
         }
@@ -127,7 +145,7 @@ impl Aws {
         let config = match &place.role_arn {
             None => own,
             Some(role) => {
-                let mut role = AssumeRoleProvider::builder(role).session_name(&key.1).configure(&own);
+                let mut role = AssumeRoleProvider::builder(role).session_name(&key.2).configure(&own);
                 if let Some(id) = &place.external_id {
                     role = role.external_id(id);
                 }
@@ -139,8 +157,9 @@ impl Aws {
         Ok(self.kept(|kept| {
             // Another task may have built it meanwhile: that one is kept.
             kept.find(&key).unwrap_or_else(|| {
-                let budget = kept.budget(place, shared);
-                let cloud = Cloud::new(&config, shared.config.attempt_timeout, shared.clocks.clone(), budget, shared.calls.clone());
+                let budget = kept.budget(&key.1, &place.region, shared);
+                let wire = shared.config.tripwire.clone();
+                let cloud = Cloud::new(&config, shared.config.attempt_timeout, shared.clocks.clone(), budget, shared.calls.clone(), wire);
                 kept.insert(key, cloud.clone());
                 cloud
             })
@@ -196,7 +215,7 @@ impl Aws {
 }
 
 impl Kept {
-    fn find(&mut self, key: &(Place, String)) -> Option<Cloud> {
+    fn find(&mut self, key: &Key) -> Option<Cloud> {
         self.uses += 1;
         let uses = self.uses;
         self.clouds.get_mut(key).map(|(cloud, used)| {
@@ -205,7 +224,7 @@ impl Kept {
         })
     }
 
-    fn insert(&mut self, key: (Place, String), cloud: Cloud) {
+    fn insert(&mut self, key: Key, cloud: Cloud) {
         if self.clouds.len() >= MOST_CLOUDS {
             let oldest = self.clouds.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
             if let Some(oldest) = oldest {
@@ -215,8 +234,8 @@ impl Kept {
         self.clouds.insert(key, (cloud, self.uses));
     }
 
-    fn budget(&mut self, place: &Place, shared: &Shared) -> Arc<Mutex<Budget>> {
-        let key = (place.role_arn.clone(), place.region.clone());
+    fn budget(&mut self, account: &str, region: &str, shared: &Shared) -> Arc<Mutex<Budget>> {
+        let key = (account.to_owned(), region.to_owned());
         let fresh = || Arc::new(Mutex::new(Budget::new(shared.config.budget, shared.clocks.cloud())));
         self.budgets.entry(key).or_insert_with(fresh).clone()
     }

@@ -154,6 +154,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 c.private_listen.map_or("(none: /healthz and /readyz are on the main listener)".into(), |a| format!("\"{a}\""))
             );
             println!("region = {:?}", c.region);
+            println!("connections_per_address = {}", c.connections_per_address);
             println!("aws_endpoint = {}", c.aws_endpoint.as_deref().unwrap_or("(AWS)"));
         }
         Verb::Openapi => println!("{}", api::description().to_pretty_json()?),
@@ -189,7 +190,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn run_serve(config: &Config, speed: Option<f64>) -> anyhow::Result<()> {
     config::check_speed(speed, config.aws_endpoint.as_deref())?;
-    let store = Store::open(&config.database_url, Clocks::system()).await?.take_over(config.lock_file().as_deref()).await?;
+    let store = Store::open_alone(&config.database_url, Clocks::system(), config.lock_file().as_deref()).await?;
     let clocks = match speed {
         None => Clocks::system(),
         Some(speed) => {
@@ -202,7 +203,7 @@ async fn run_serve(config: &Config, speed: Option<f64>) -> anyhow::Result<()> {
     let app = App::new(store, aws, clocks, settings);
     // With port 0 the address is known only after binding, and the public URL follows it.
     let url = (config.listen.port() != 0 || config.public_url != format!("http://{}", config.listen)).then_some(config.public_url.as_str());
-    let running = serve::start(app, config.listen, config.private_listen, url).await?;
+    let running = serve::start(app, config.listen, config.private_listen, url, config.connections_per_address).await?;
     println!("fleetgate listens on http://{}", running.addr);
     running.until_signal().await
 }

@@ -24,6 +24,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// Where AWS is, when not at AWS (`AWS_ENDPOINT_URL`).
     pub aws_endpoint: Option<String>,
+    /// Connections from one address at once (`FLEETGATE_CONNECTIONS_PER_ADDRESS`), default 256; 0 sets no limit.
+    pub connections_per_address: Option<usize>,
 }
 
 /// The settings in force.
@@ -41,7 +43,12 @@ pub struct Config {
     pub region: String,
     /// AWS override.
     pub aws_endpoint: Option<String>,
+    /// Connections from one address at once; 0 sets no limit. A proxy is one address.
+    pub connections_per_address: usize,
 }
+
+/// Connections from one address, where nothing is set.
+pub const CONNECTIONS_PER_ADDRESS: usize = 256;
 
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 fn variable(name: &str) -> anyhow::Result<Option<String>> {
@@ -78,6 +85,12 @@ pub fn host_user() -> String {
     variable("USER").ok().flatten().or_else(|| variable("LOGNAME").ok().flatten()).unwrap_or_else(|| "unknown".into()).chars().take(64).collect()
 }
 
+/// How many files this process may have open at once, where the system tells.
+pub fn open_files() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
+}
+
 /// What the log shows (`FLEETGATE_LOG`). The SDK logs credentials' names at debug and bodies at trace: it stays at warn.
 pub fn log_filter() -> String {
     let ours = variable("FLEETGATE_LOG").ok().flatten().unwrap_or_else(|| "info".into());
@@ -105,6 +118,7 @@ impl Config {
             private_listen: parsed("FLEETGATE_PRIVATE_LISTEN")?.or(base.private_listen),
             region: variable("AWS_REGION")?.or(base.region),
             aws_endpoint: variable("AWS_ENDPOINT_URL")?.or(base.aws_endpoint),
+            connections_per_address: parsed("FLEETGATE_CONNECTIONS_PER_ADDRESS")?.or(base.connections_per_address),
         })
     }
 
@@ -139,6 +153,7 @@ impl Config {
             private_listen: s.private_listen,
             region: s.region.unwrap_or_else(|| "us-east-1".into()),
             aws_endpoint: s.aws_endpoint,
+            connections_per_address: s.connections_per_address.unwrap_or(CONNECTIONS_PER_ADDRESS),
             public_url,
         })
     }
@@ -216,6 +231,11 @@ mod tests {
         assert!(check_speed(Some(20.0), Some("http://127.0.0.1.evil.example:80")).is_err());
         assert!(check_speed(Some(20.0), Some("http://127.0.0.1:4566")).is_ok());
         assert!(check_speed(None, None).is_ok());
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_read() {
+        assert!(open_files().is_some_and(|n| n > 0));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use fleetgate::app::releases::NewRelease;
 use fleetgate::app::{App, Settings};
 use fleetgate::aws::{Aws, AwsConfig, BudgetConfig};
 use fleetgate::clock::{Anchor, Clocks, ManualClock};
+use fleetgate::config::CONNECTIONS_PER_ADDRESS;
 use fleetgate::domain::access::{Actor, ActorKind, Grants, Origin, Role};
 use fleetgate::domain::application::Application;
 use fleetgate::domain::change::{Capacity, Intent, State};
@@ -112,7 +113,7 @@ pub(crate) async fn run(o: Options) -> anyhow::Result<()> {
     let clocks = Clocks::scaled(store.anchor(o.speed, anchor).await?, o.speed);
     let app = App::new(store, aws(&clocks, BudgetConfig::default()).await, clocks, settings);
     app.glance_images(APP).await?;
-    let running = serve::start(app, o.listen, None, None).await?;
+    let running = serve::start(app, o.listen, None, None, CONNECTIONS_PER_ADDRESS).await?;
     let site = format!("http://{}", running.addr);
     if o.json {
         println!("{}", json!({"url": site, "aws_endpoint": endpoint, "people": people, "token": token, "data_dir": dir}));

@@ -8,6 +8,7 @@ pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod failpoint;
 pub mod serve;
 pub mod store;
 pub mod web;

@@ -1,5 +1,9 @@
 //! Running: listeners, workers, and the order in which they end.
 
+mod accept;
+mod caps;
+mod patience;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::web::{self, Site};
-use crate::worker;
+use crate::{config, worker};
+use caps::Caps;
 
-/// Longest time that requests in flight get at the end.
-const GRACE: Duration = Duration::from_secs(10);
+/// Longest time that requests in flight get at the end. With what the runtime needs to close, a process is gone within 10 s.
+const GRACE: Duration = Duration::from_secs(9);
 
 /// A running product.
 #[derive(Debug)]
@@ -24,33 +29,32 @@ pub struct Running {
     tasks: JoinSet<()>,
 }
 
-/// Starts listeners and workers.
+/// Starts listeners and workers. At most `per_address` connections from one address are served at once; 0 sets no limit.
 ///
 /// # Errors
 /// An address can not be bound, or the public URL is not one.
-pub async fn start(app: App, listen: SocketAddr, private: Option<SocketAddr>, public_url: Option<&str>) -> anyhow::Result<Running> {
+pub async fn start(
+    app: App,
+    listen: SocketAddr,
+    private: Option<SocketAddr>,
+    public_url: Option<&str>,
+    per_address: usize,
+) -> anyhow::Result<Running> {
     let stop = CancellationToken::new();
     let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} can not be listened on"))?;
     let addr = listener.local_addr()?;
     let public_url = public_url.map_or_else(|| format!("http://{addr}"), str::to_owned);
     let site = Site { app: app.clone(), public_url, stop: stop.clone(), health_here: private.is_none() };
     let router = web::router(site.clone())?;
+    let open_files = config::open_files();
     let mut tasks = JoinSet::new();
     if let Some(at) = private {
         let listener = TcpListener::bind(at).await.with_context(|| format!("{at} can not be listened on"))?;
         let router = web::health::private(site);
-        let stopped = stop.clone();
-        tasks.spawn(async move {
-            let _ = axum::serve(listener, router).with_graceful_shutdown(async move { stopped.cancelled().await }).await;
-        });
+        // Counted apart: whoever fills the site does not blind the probes.
+        tasks.spawn(accept::run(listener, router, Caps::new(open_files, per_address), stop.clone()));
     }
-    let stopped = stop.clone();
-    tasks.spawn(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await }).await {
-            tracing::error!(%error, "the listener ended");
-        }
-    });
+    tasks.spawn(accept::run(listener, router, Caps::new(open_files, per_address), stop.clone()));
     tasks.spawn(worker::changes::run(app.clone(), stop.clone()));
     tasks.spawn(worker::observer::run(app.clone(), stop.clone()));
     tasks.spawn(worker::upkeep::run(app, stop.clone()));

@@ -12,6 +12,8 @@ pub mod acts;
 pub mod applications;
 pub mod audit;
 pub mod changes;
+pub mod debts;
+mod engine;
 pub mod environments;
 pub mod events;
 pub mod images;
@@ -19,22 +21,27 @@ pub mod observations;
 pub mod people;
 pub mod releases;
 pub mod sessions;
+pub mod sightings;
 mod sql;
 pub mod tokens;
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
+use anyhow::Context as _;
+use sqlx::any::AnyConnectOptions;
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::{Anchor, Clocks};
 use crate::domain::access::Permit;
 use crate::domain::observation::Millis;
 use crate::domain::problem::Problem;
+use crate::failpoint::Tripwire;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -204,7 +211,8 @@ pub struct Store {
     woken: watch::Receiver<i64>,
     epoch: Arc<AtomicI64>,
     clocks: Clocks,
-    _lock: Arc<Option<std::fs::File>>,
+    tripwire: Tripwire,
+    _lock: Arc<Option<File>>,
 }
 
 impl std::fmt::Debug for Job {
@@ -213,14 +221,20 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// The path with its folder resolved, for a file that is not there yet.
-fn real_parent(path: &std::path::Path) -> std::io::Result<std::path::PathBuf> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
-    Ok(folder.canonicalize()?.join(path.file_name().unwrap_or_default()))
+/// Takes a lock that ends with the process.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    // By its real place: a link to the database must not lead around the lock.
+    let path = path.canonicalize().or_else(|_| real_parent(path)).with_context(|| format!("{} can not be made", path.display()))?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(|| format!("{} can not be made", path.display()))?;
+    anyhow::ensure!(file.try_lock().is_ok(), "another Fleetgate works on this database ({} is locked); stop it first", path.display());
+    Ok(file)
 }
 
-/// Oldest SQLite that does not lose a WAL database to the reset race (promises, trap 5).
-const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+/// The path with its folder resolved, for a file that is not there yet.
+fn real_parent(path: &Path) -> std::io::Result<PathBuf> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    Ok(folder.canonicalize()?.join(path.file_name().unwrap_or_default()))
+}
 
 impl Store {
     /// Opens the database at `url` (`sqlite://file` or `postgres://…`), and brings its schema up to date.
@@ -232,59 +246,46 @@ impl Store {
         let sqlite = url.starts_with("sqlite:");
         let full = if sqlite && !url.contains('?') { format!("{url}?mode=rwc") } else { url.to_owned() };
         let options = AnyConnectOptions::from_str(&full)?;
-        let pool = |connections: u32, read_only: bool| {
-            let pragmas = sqlite;
-            AnyPoolOptions::new().max_connections(connections).acquire_timeout(std::time::Duration::from_secs(10)).after_connect(move |conn, _| {
-                Box::pin(async move {
-                    if pragmas {
-                        conn.execute("pragma journal_mode = wal").await?;
-                        conn.execute("pragma synchronous = full").await?;
-                        conn.execute("pragma foreign_keys = on").await?;
-                        conn.execute("pragma busy_timeout = 10000").await?;
-                        if read_only {
-                            conn.execute("pragma query_only = on").await?;
-                        }
-                    } else if read_only {
-                        conn.execute("set default_transaction_read_only = on").await?;
-                    }
-                    Ok(())
-                })
-            })
-        };
-        let writes = pool(1, false).connect_with(options.clone()).await?;
+        let writes = engine::pool(sqlite, 1, false).connect_with(options.clone()).await?;
         if sqlite {
-            let (version,): (String,) = sqlx::query_as("select sqlite_version()").fetch_one(&writes).await?;
-            let mut parts = version.split('.').map(|p| p.parse::<u32>().unwrap_or(0));
-            let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-            anyhow::ensure!(found >= OLDEST_SQLITE, "SQLite {version} can corrupt a WAL database; {OLDEST_SQLITE:?} or newer is needed");
+            engine::check(&writes).await?;
         }
         sqlx::migrate!("./migrations").run(&writes).await?;
         sqlx::query("update heads set install = $1 where id = 1 and install = ''")
             .bind(uuid::Uuid::now_v7().simple().to_string())
             .execute(&writes)
             .await?;
-        let reads = pool(4, true).connect_with(options).await?;
+        let reads = engine::pool(sqlite, 4, true).connect_with(options).await?;
         let (jobs, queue) = mpsc::channel(256);
         let (wake, woken) = watch::channel(0);
         let epoch = Arc::new(AtomicI64::new(0));
-        spawn_writer(writes, queue, wake, clocks.clone(), epoch.clone(), if sqlite { "begin immediate" } else { "begin" });
-        Ok(Self { reads, jobs, woken, epoch, clocks, _lock: Arc::new(None) })
+        let tripwire = Tripwire::default();
+        let begin = if sqlite { "begin immediate" } else { "begin" };
+        spawn_writer(writes, queue, wake, clocks.clone(), epoch.clone(), begin, tripwire.clone());
+        Ok(Self { reads, jobs, woken, epoch, clocks, tripwire, _lock: Arc::new(None) })
+    }
+
+    /// Opens the database as its one worker. The lock comes first: of two that start at once on a database that is not there yet, only
+    /// one makes it.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`Store::take_over`].
+    pub async fn open_alone(url: &str, clocks: Clocks, lock_file: Option<&Path>) -> anyhow::Result<Self> {
+        let lock = lock_file.map(lock).transpose()?;
+        Self::open(url, clocks).await?.begin_epoch(lock).await
     }
 
     /// Becomes the one worker of this database: takes the lock file (SQLite) and a new epoch. Older processes write no more.
     ///
     /// # Errors
     /// Another worker holds the file.
-    pub async fn take_over(mut self, lock_file: Option<&std::path::Path>) -> anyhow::Result<Self> {
-        if let Some(path) = lock_file {
-            // By its real place: a link to the database must not lead around the lock.
-            let path = &path.canonicalize().or_else(|_| real_parent(path))?;
-            let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-            if file.try_lock().is_err() {
-                anyhow::bail!("another Fleetgate works on this database ({} is locked); stop it first", path.display());
-            }
-            self._lock = Arc::new(Some(file));
-        }
+    pub async fn take_over(self, lock_file: Option<&Path>) -> anyhow::Result<Self> {
+        let lock = lock_file.map(lock).transpose()?;
+        self.begin_epoch(lock).await
+    }
+
+    async fn begin_epoch(mut self, lock: Option<File>) -> anyhow::Result<Self> {
+        self._lock = Arc::new(lock);
         let epoch = self
             .keep(|tx| {
                 Box::pin(async move {
@@ -314,6 +315,11 @@ impl Store {
     /// The read-only pool.
     pub(crate) fn reads(&self) -> &AnyPool {
         &self.reads
+    }
+
+    /// What the writes pass through; the clients of the same process get it too.
+    pub fn tripwire(&self) -> Tripwire {
+        self.tripwire.clone()
     }
 
     /// The clocks handed in at the start.
@@ -440,11 +446,19 @@ impl Store {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the writer is the store's own task; it ends when the last Store is dropped")]
-fn spawn_writer(pool: AnyPool, mut queue: mpsc::Receiver<Job>, wake: watch::Sender<i64>, clocks: Clocks, epoch: Arc<AtomicI64>, begin: &'static str) {
+fn spawn_writer(
+    pool: AnyPool,
+    mut queue: mpsc::Receiver<Job>,
+    wake: watch::Sender<i64>,
+    clocks: Clocks,
+    epoch: Arc<AtomicI64>,
+    begin: &'static str,
+    tripwire: Tripwire,
+) {
     tokio::spawn(async move {
         while let Some(Job(work, permit, done)) = queue.recv().await {
             let mut events = None;
-            let result = write_once(&pool, work, permit, clocks.wall(), epoch.load(Ordering::SeqCst), begin, &mut events).await;
+            let result = write_once(&pool, work, permit, clocks.wall(), epoch.load(Ordering::SeqCst), begin, &mut events, &tripwire).await;
             if let (Ok(()), Some(seq)) = (&result, events) {
                 wake.send_replace(seq);
             }
@@ -462,7 +476,11 @@ async fn write_once(
     epoch: i64,
     begin: &'static str,
     events: &mut Option<i64>,
+    tripwire: &Tripwire,
 ) -> Result<()> {
+    if tripwire.broken() {
+        return Err(StoreError::Closed);
+    }
     let mut tx = match pool.begin_with(begin).await {
         // Where the disk is full or broken, SQLite ends a transaction by itself, and sqlx takes the connection for one inside a
         // transaction from then on: without a new one nothing could be written until a restart.
@@ -494,7 +512,13 @@ async fn write_once(
             .await?;
     }
     let last = open.event_seq;
+    if !tripwire.pass("before commit") {
+        return Err(StoreError::Closed);
+    }
     open.tx.commit().await?;
+    if !tripwire.pass("after commit") {
+        return Err(StoreError::Closed);
+    }
     *events = (last != before).then_some(last);
     Ok(())
 }

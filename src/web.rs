@@ -15,8 +15,11 @@ pub mod deploy;
 pub mod draw;
 pub mod environments;
 pub mod error;
+pub mod explain;
+pub mod foreign;
 pub mod health;
 pub mod help;
+pub mod infrastructure;
 pub mod live;
 pub mod login;
 pub mod me;
@@ -100,6 +103,7 @@ pub const ROUTES: &[Route] = &[
     route!("POST" post "/me" Person me::update),
     route!("GET" get "/live" Person live::stream),
     route!("GET" get "/help" Person help::show),
+    route!("GET" get "/help/infrastructure-as-code" Person infrastructure::show),
     route!("GET" get "/" Person board::show),
     route!("GET" get "/apps" Person applications::list),
     route!("GET" get "/apps/new" Person adopt::application_form),
@@ -122,6 +126,8 @@ pub const ROUTES: &[Route] = &[
     route!("POST" post "/apps/{app}/{env}/replace" Person requests::replace),
     route!("GET" get "/apps/{app}/{env}/terminate" Person requests::terminate_form),
     route!("POST" post "/apps/{app}/{env}/terminate" Person requests::terminate),
+    route!("POST" post "/apps/{app}/{env}/sightings/{id}" Person foreign::settle),
+    route!("POST" post "/apps/{app}/{env}/debts" Person foreign::pay),
     route!("GET" get "/approvals" Person approvals::list),
     route!("GET" get "/approvals/{number}" Person approvals::show),
     route!("POST" post "/approvals/{number}" Person approvals::decide),
@@ -151,6 +157,8 @@ pub const ROUTES: &[Route] = &[
     route!("POST" post "/api/v1/apps/{app}/releases" Caller api::releases::create),
     route!("POST" post "/api/v1/apps/{app}/environments/{env}/changes/preview" Caller api::changes::preview),
     route!("POST" post "/api/v1/apps/{app}/environments/{env}/changes" Caller api::changes::create),
+    route!("POST" post "/api/v1/apps/{app}/environments/{env}/sightings/{id}/put-back" Caller api::environments::put_back),
+    route!("POST" post "/api/v1/apps/{app}/environments/{env}/debts/pay" Caller api::environments::pay),
     route!("GET" get "/api/v1/changes" Caller api::changes::list),
     route!("GET" get "/api/v1/changes/{number}" Caller api::changes::show),
     route!("GET" get "/api/v1/changes/{number}/events" Caller api::changes::events),

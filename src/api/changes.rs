@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::explain::ExplanationView;
 use super::{Body, PAGE, Page, Reason, cursor, read, time, written};
 use crate::app::changes::{CancelMode, OnBusy, Request};
 use crate::domain::access::{Act, Actor, Facts, On, decide};
@@ -100,6 +101,8 @@ pub struct ChangeView {
     state: ChangeState,
     /// One sentence: where it stands, or how it ended.
     sentence: String,
+    /// Why it is not moving; absent when it has ended.
+    explanation: Option<ExplanationView>,
     requested_by: String,
     reason: Option<String>,
     release: Option<i64>,
@@ -111,6 +114,8 @@ pub struct ChangeView {
     progress: Counts,
     /// The evidence of the first failing instance.
     first_failure: Option<FirstFailure>,
+    /// Temporary alterations of AWS that it made, paid back or not.
+    debts: Vec<crate::store::debts::Debt>,
     template_version: Option<i64>,
     created_at: String,
     started_at: Option<String>,
@@ -135,10 +140,19 @@ pub struct ChangeRow {
     finished_at: Option<String>,
 }
 
-async fn view(site: &Site, c: Change) -> Result<ChangeView, Problem> {
+pub(super) async fn view(site: &Site, c: Change) -> Result<ChangeView, Problem> {
     let approvals = site.app.store.list_approvals(c.number).await?;
     let steps = site.app.store.list_steps(c.number).await?;
+    let debts = site.app.store.list_debts(c.number).await?;
+    let explanation = if c.state.is_final() {
+        None
+    } else {
+        let o = site.app.overview(site.app.store.get_environment(c.env).await?).await?;
+        site.app.explain(&o, Some(&c)).map(|e| ExplanationView::of(e, &c.scope()))
+    };
     Ok(ChangeView {
+        debts,
+        explanation,
         plan: PlanView::of(&c.plan),
         approvals: approvals
             .into_iter()
@@ -256,7 +270,7 @@ pub async fn preview(
 ) -> Result<Json<PlanView>, ApiError> {
     let env = site.app.visible(&actor, &app, &env).await?;
     let wanted = request(body, None)?;
-    let plan = site.app.preview_change(&actor, &env, &wanted.intent).await?;
+    let plan = Box::pin(site.app.preview_change(&actor, &env, &wanted.intent)).await?;
     Ok(Json(PlanView::of(&plan)))
 }
 
@@ -275,7 +289,7 @@ pub async fn create(
         None => None,
         Some(v) => Some(v.to_str().map_err(|_| Problem::field("Idempotency-Key", "must be 1 to 200 printable characters"))?.to_owned()),
     };
-    let change = site.app.request_change(&actor, &env, request(body, key)?).await?;
+    let change = Box::pin(site.app.request_change(&actor, &env, request(body, key)?)).await?;
     let location = format!("/api/v1/changes/{}", change.number);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(view(&site, change).await?)).into_response())
 }
@@ -482,7 +496,7 @@ pub async fn events(
         return Ok(Json(Page { items: page.items.into_iter().map(EventView::from).collect(), next: page.next }).into_response());
     }
     let (out, stream) = tokio::sync::mpsc::channel::<Result<SseEvent, Infallible>>(8);
-    let origin = actor.origin.clone();
+    let (origin, stop) = (actor.origin.clone(), site.stop.clone());
     let follow = async move {
         let mut woken = site.app.store.woken();
         let mut after = last;
@@ -510,7 +524,6 @@ pub async fn events(
                 continue;
             }
             tokio::select! {
-                () = site.stop.cancelled() => return,
                 () = out.closed() => return,
                 // Rights may be taken by another process, which wakes nobody here.
                 () = tokio::time::sleep(RECHECK) => {}
@@ -519,6 +532,6 @@ pub async fn events(
         }
     };
     #[expect(clippy::disallowed_methods, reason = "ends with the stop token or with its reader")]
-    tokio::spawn(follow);
+    tokio::spawn(async move { stop.run_until_cancelled(follow).await });
     Ok(Sse::new(ReceiverStream::new(stream)).keep_alive(KeepAlive::default()).into_response())
 }

@@ -5,13 +5,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use super::explain::ExplanationView;
 use super::{Body, Page, written};
 use crate::app::environments::Adoption;
 use crate::app::overview::{Overview, Readiness};
-use crate::domain::change::Capacity;
+use crate::domain::change::{Capacity, RefreshMode};
 use crate::domain::environment::Policy;
 use crate::domain::health::Level;
 use crate::domain::problem::Problem;
+use crate::store::debts::Debt;
 use crate::web::Site;
 use crate::web::error::{ApiError, Document};
 use crate::web::session::Caller;
@@ -49,8 +51,52 @@ pub struct EnvironmentView {
     rollback: RollbackView,
     /// The change that runs here.
     running: Option<i64>,
+    /// What Fleetgate owes AWS here: temporary alterations that are not paid back yet.
+    debts: Vec<Debt>,
+    /// What others changed in AWS, newest first.
+    foreign: Vec<SightingView>,
+    /// Why what is in progress here is not moving, or what is amiss; absent when nothing is.
+    explanation: Option<ExplanationView>,
     /// The rules.
     policy: Policy,
+}
+
+/// Something that others changed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SightingView {
+    /// Its id, for putting it back.
+    id: i64,
+    /// When it was seen.
+    at: String,
+    /// `min`, `template`, `suspended/AZRebalance`, `refresh/<id>`, …
+    what: String,
+    /// Before; absent = was not there.
+    before: Option<String>,
+    /// After; absent = is gone.
+    after: Option<String>,
+    /// In words.
+    sentence: String,
+    /// AWS's own words.
+    cause: Option<String>,
+    /// The change that puts it back.
+    settled_by: Option<i64>,
+}
+
+/// Putting back what others changed.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PutBack {
+    /// Why.
+    reason: String,
+    /// For a foreign refresh: `cancel` or `roll_back` (default).
+    mode: Option<RefreshMode>,
+}
+
+/// What was paid back.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Paid {
+    /// Changes that still owe something.
+    left: usize,
 }
 
 /// The figures of a group.
@@ -101,7 +147,8 @@ pub struct RollbackView {
 
 async fn view(site: &Site, o: Overview) -> Result<EnvironmentView, Problem> {
     let rollback = match site.app.readiness(&o).await? {
-        Readiness::Ready(found) => RollbackView { ready: true, release: Some(found.1.number), why_not: None },
+        // Ready to another release than the last good one: ready, with the reason why not to that one.
+        Readiness::Ready(found) => RollbackView { ready: true, release: Some(found.1.number), why_not: found.3 },
         Readiness::Not(why) => RollbackView { ready: false, release: None, why_not: Some(why) },
     };
     let instances = o
@@ -122,7 +169,26 @@ async fn view(site: &Site, o: Overview) -> Result<EnvironmentView, Problem> {
             }
         })
         .collect();
+    let debts = site.app.store.list_owed(o.env.id).await?;
+    let foreign = site.app.store.list_sightings(o.env.id, 20).await?;
+    let foreign = foreign
+        .into_iter()
+        .map(|s| SightingView {
+            sentence: s.sighting().sentence(),
+            id: s.id,
+            at: written(s.at),
+            what: s.what,
+            before: s.before,
+            after: s.after,
+            cause: s.cause,
+            settled_by: s.settled_by,
+        })
+        .collect();
+    let explanation = site.app.explain(&o, o.subject()).map(|e| ExplanationView::of(e, &o.env.scope()));
     Ok(EnvironmentView {
+        debts,
+        foreign,
+        explanation,
         capacity: o.capacity().map(|figures| CapacityView { figures, in_service: o.in_service(), healthy: o.healthy() }),
         health: o.level,
         template_version: o.template_version().map(str::to_owned),
@@ -173,4 +239,24 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<EnvironmentView>), ApiError> {
     let env = site.app.adopt(&actor, &app, new).await?;
     Ok((StatusCode::CREATED, Json(view(&site, site.app.overview(env).await?).await?)))
+}
+
+/// Puts back what others changed: asks for the change that does it.
+#[utoipa::path(post, path = "/api/v1/apps/{app}/environments/{env}/sightings/{id}/put-back", params(("app" = String, Path), ("env" = String, Path), ("id" = i64, Path)), request_body = PutBack, responses((status = 202, body = super::changes::ChangeView), (status = 404, body = Document), (status = 409, body = Document), (status = 422, body = Document)))]
+pub async fn put_back(
+    State(site): State<Site>,
+    Caller(actor): Caller,
+    Path((app, env, id)): Path<(String, String, i64)>,
+    Body(body): Body<PutBack>,
+) -> Result<(StatusCode, Json<super::changes::ChangeView>), ApiError> {
+    let env = site.app.visible(&actor, &app, &env).await?;
+    let change = site.app.put_back(&actor, &env, id, &body.reason, body.mode, None).await?;
+    Ok((StatusCode::ACCEPTED, Json(super::changes::view(&site, change).await?)))
+}
+
+/// Pays back now what ended changes still owe AWS.
+#[utoipa::path(post, path = "/api/v1/apps/{app}/environments/{env}/debts/pay", params(("app" = String, Path), ("env" = String, Path)), responses((status = 200, body = Paid), (status = 404, body = Document)))]
+pub async fn pay(State(site): State<Site>, Caller(actor): Caller, Path((app, env)): Path<(String, String)>) -> Result<Json<Paid>, ApiError> {
+    let env = site.app.visible(&actor, &app, &env).await?;
+    Ok(Json(Paid { left: site.app.pay_debts_of(&actor, &env).await? }))
 }

@@ -304,7 +304,7 @@ impl App {
             let Some(change) = self.store.find_change(act.change).await? else { continue };
             let env = self.store.get_environment(change.env).await?;
             let Ok(cloud) = self.cloud(&env, super::look::OBSERVER).await else { continue };
-            let Ok(obs) = self.look(&env, &cloud, Priority::Watched).await else { continue };
+            let Ok(obs) = Box::pin(self.look(&env, &cloud, Priority::Watched)).await else { continue };
             Box::pin(self.resolve(change, &cloud, &obs, act)).await?;
         }
         Ok(count)

@@ -56,10 +56,10 @@ const QUEUE_MS: i64 = 6 * HOUR_MS;
 /// Fresh reads behind a person's request end after this.
 const LOOK_SECONDS: u64 = 20;
 
-/// Does this change wait for another person? Rolling back, and raising within the policy, do not.
+/// Does this change wait for another person? Rolling back, raising within the policy, and ending a foreign refresh do not.
 pub(crate) fn needs_approval(env: &Environment, intent: &Intent) -> bool {
     let raises = matches!(intent, Intent::Capacity { .. }) && intent.lane() == Lane::Side;
-    env.protected && intent.kind() != Kind::Rollback && !raises
+    env.protected && !matches!(intent.kind(), Kind::Rollback | Kind::Refresh) && !raises
 }
 
 impl App {
@@ -79,12 +79,13 @@ impl App {
 
     /// A plan on fresh reads.
     async fn fresh_plan(&self, env: &Environment, intent: &Intent) -> Result<Plan, Problem> {
-        let work = async {
+        // On the heap, as all that nests SDK futures: without optimisation they are tens of kilobytes each.
+        let work = Box::pin(async {
             let cloud = self.cloud(env, super::look::OBSERVER).await.map_err(|e| aws_problem(&e))?;
-            let obs = self.look(env, &cloud, Priority::Act).await.map_err(|e| aws_problem(&e))?;
-            let facts = self.facts(env, intent, &obs, &cloud).await?;
+            let obs = Box::pin(self.look(env, &cloud, Priority::Act)).await.map_err(|e| aws_problem(&e))?;
+            let facts = Box::pin(self.facts(env, intent, &obs, &cloud, self.clocks.wall())).await?;
             plan::plan(intent, env, &facts, &obs)
-        };
+        });
         match tokio::time::timeout(std::time::Duration::from_secs(LOOK_SECONDS), work).await {
             Ok(result) => result,
             Err(_) => Err(Problem::Unavailable("AWS does not answer now. Nothing was changed. Try again in a moment.".into(), 10)),
@@ -143,7 +144,7 @@ impl App {
             OnBusy::Refuse => open.first().map(in_the_way),
         };
         let permit = self.gate(actor, &Act::Request(kind), env, GateFacts { busy, ..GateFacts::default() }).await?;
-        let plan = self.fresh_plan(env, &request.intent).await?;
+        let plan = Box::pin(self.fresh_plan(env, &request.intent)).await?;
         let refusals = plan.refusals();
         if !refusals.is_empty() {
             return Err(Problem::Invalid(refusals));
@@ -582,9 +583,10 @@ impl App {
     }
 }
 
-/// Does an open change stand in the way of a new one of this kind? A rollback waits for what runs, and for another rollback.
+/// Does an open change stand in the way of a new one of this kind? A rollback, and the end of a foreign refresh, wait for what runs
+/// and for another of their kind alone.
 pub(super) fn blocks(kind: Kind, open: &Change) -> bool {
-    kind != Kind::Rollback || open.state.holds_lane() || open.kind == Kind::Rollback
+    !matches!(kind, Kind::Rollback | Kind::Refresh) || open.state.holds_lane() || open.kind == kind
 }
 
 fn in_the_way(c: &Change) -> (i64, String) {

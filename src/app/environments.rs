@@ -103,7 +103,7 @@ impl App {
             policy_version: 1,
             release: None,
         };
-        let obs = self.observe(&env, &cloud, p).await.map_err(|e| aws_problem(&e))?;
+        let obs = Box::pin(self.observe(&env, &cloud, p)).await.map_err(|e| aws_problem(&e))?;
         let digest = facts::running_digest(&env, &obs);
         let good_version = (explain(&env, Some(&obs)).0 == Level::Ok).then(|| obs.launched_version()).flatten();
         let entry = NewEntry::done().after(&json!({
@@ -148,7 +148,7 @@ impl App {
             Err(StoreError::Duplicate) => return Err(Problem::conflict(format!("{} or its group {} is adopted already.", env.scope(), env.asg))),
             Err(e) => return Err(e.into()),
         };
-        if let Err(error) = self.store.keep_observation(env.id, obs).await {
+        if let Err(error) = self.store.keep_observation(env.id, obs, self.settings.staleness_ms).await {
             tracing::warn!(%error, "the first look could not be kept");
         }
         Ok(env)

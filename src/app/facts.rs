@@ -4,21 +4,25 @@ use super::{App, aws_problem};
 use crate::aws::{Cloud, Priority};
 use crate::domain::change::Intent;
 use crate::domain::environment::Environment;
+use crate::domain::evidence;
 use crate::domain::image::{self, Launched};
-use crate::domain::observation::{Image, LaunchSource, Observation};
+use crate::domain::observation::{Image, LaunchSource, Millis, Observation};
 use crate::domain::plan::{self, Facts};
 use crate::domain::problem::Problem;
+use crate::domain::readiness;
 use crate::domain::release::Release;
 use crate::store::releases::Good;
 
 const DAY_MS: i64 = 86_400_000;
+/// Releases that a rollback is offered at most.
+const MOST_CANDIDATES: usize = 8;
 
 impl App {
-    /// Gathers the facts for planning `intent` on `env`.
+    /// Gathers the facts for planning `intent` on `env`, which was asked for at `asked_at` (wall clock).
     ///
     /// # Errors
     /// `Unavailable` when AWS or the database can not be asked.
-    pub async fn facts(&self, env: &Environment, intent: &Intent, obs: &Observation, cloud: &Cloud) -> Result<Facts, Problem> {
+    pub async fn facts(&self, env: &Environment, intent: &Intent, obs: &Observation, cloud: &Cloud, asked_at: Millis) -> Result<Facts, Problem> {
         let mut facts = Facts { now: self.clocks.cloud(), ..Facts::default() };
         if matches!(intent, Intent::Capacity { .. } | Intent::Terminate { .. }) {
             return Ok(facts);
@@ -26,6 +30,16 @@ impl App {
         let p = Priority::Act;
         let fail = |e| aws_problem(&e);
         match intent {
+            Intent::Refresh { .. } => {
+                facts.own_refreshes = self.store.own_refreshes(env.id).await?;
+                return Ok(facts);
+            }
+            Intent::Settings(s) => {
+                if let (Some(version), Some(template)) = (s.template_version, group_template(obs)) {
+                    facts.version = self.template_version(env, cloud, p, &template, version).await.map_err(fail)?;
+                }
+                return Ok(facts);
+            }
             Intent::Deploy { release, .. } => facts.release = self.store.find_release(&env.app, *release).await?,
             Intent::Rollback { release } => {
                 let target = self.rollback_target(env, *release, obs).await?;
@@ -63,8 +77,12 @@ impl App {
                 .map(|g| g.name)
                 .collect();
         }
+        facts.debts = self.store.list_owed(env.id).await?.iter().map(crate::store::debts::Debt::sentence).collect();
+        // Of changes that had ended when this one was asked for: the plan must not move while it waits for its approval.
+        facts.boot_p95_seconds = evidence::p95(self.store.list_boots(env.id, asked_at).await?);
+        facts.alarms = cloud.alarms(p, &env.policy.guard_alarms).await.map_err(fail)?;
         facts.scheduled = cloud.scheduled_actions(p, &env.asg).await.map_err(fail)?;
-        facts.hooks = cloud.lifecycle_hooks(p, &env.asg).await.map_err(fail)?;
+        facts.hooks = cloud.lifecycle_hooks(p, &env.asg).await.map_err(fail)?.into_iter().map(|h| h.name).collect();
         Ok(facts)
     }
 
@@ -77,15 +95,34 @@ impl App {
         }
     }
 
-    /// Where a rollback goes: the named release if it was good here, else the newest good one that does not run now.
+    /// Where a rollback goes: the named release if it was good here, else the newest good one that does not run now and whose image
+    /// is not known to be gone.
     ///
     /// # Errors
     /// Of the database.
     pub async fn rollback_target(&self, env: &Environment, named: Option<i64>, obs: &Observation) -> Result<Option<(Good, Release)>, Problem> {
+        let mut all = self.rollback_candidates(env, named, obs).await?.into_iter();
+        if named.is_some() {
+            return Ok(all.next());
+        }
+        let kept = self.store.find_images(&env.app).await?;
+        let gone = |r: &Release| matches!(readiness::image(&r.digest, kept.as_ref().map(super::releases::whole)), readiness::Kept::Gone(_));
+        Ok(all.find(|(_, r)| !gone(r)))
+    }
+
+    /// Releases that were good here, newest first: where a rollback may go as far as the policy is concerned.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn rollback_candidates(&self, env: &Environment, named: Option<i64>, obs: &Observation) -> Result<Vec<(Good, Release)>, Problem> {
         let running = running_digest(env, obs);
         let oldest = self.clocks.wall() - env.policy.rollback_days * DAY_MS;
+        let mut out: Vec<(Good, Release)> = Vec::new();
         for good in self.store.list_good(env.id, 200).await? {
             if good.left_by.is_some() || good.approved == 0 || named.is_some_and(|n| n != good.release) {
+                continue;
+            }
+            if out.iter().any(|(g, _)| g.release == good.release) {
                 continue;
             }
             // What ran until now was good until it was replaced, however long ago it came.
@@ -97,9 +134,12 @@ impl App {
             if running.as_ref() == Some(&release.digest) && named.is_none() {
                 continue;
             }
-            return Ok(Some((good, release)));
+            out.push((good, release));
+            if out.len() == MOST_CANDIDATES {
+                break;
+            }
         }
-        Ok(None)
+        Ok(out)
     }
 
     /// Was the release that came after `good` brought within the window? Then `good` ran until then.

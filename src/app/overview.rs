@@ -12,6 +12,7 @@ use crate::domain::fleet::{self, Aim, Instance, Standing};
 use crate::domain::health::{Level, explain};
 use crate::domain::observation::{LaunchSource, Observation};
 use crate::domain::problem::Problem;
+use crate::domain::readiness;
 use crate::domain::release::Release;
 use crate::store::changes::{Change, Filter};
 use crate::store::observations::LastLook;
@@ -37,6 +38,8 @@ pub struct Overview {
     pub instances: Vec<Instance>,
     /// Changes that are not final, oldest first.
     pub open: Vec<Change>,
+    /// Why it can not be rolled back to its last good release, as judged at the last look; `None` where it can.
+    pub unready: Option<String>,
 }
 
 impl Overview {
@@ -91,8 +94,8 @@ impl Overview {
 /// Whether a rollback can begin, from the local copy.
 #[derive(Clone, Debug)]
 pub enum Readiness {
-    /// To this release; by that record. The text says what the last list of images told of its image, when it was not in it.
-    Ready(Box<(Good, Release, Option<String>)>),
+    /// To this release; by that record. The first text says what makes it doubtful, the second why better releases are passed over.
+    Ready(Box<(Good, Release, Option<String>, Option<String>)>),
     /// Why not.
     Not(String),
 }
@@ -108,7 +111,8 @@ impl App {
         let filter = Filter { app: Some(env.app.clone()), env: Some(env.name.clone()), states: open_states(), ..Filter::default() };
         let mut open = self.store.list_changes(&filter, 50).await?;
         open.reverse();
-        Ok(assemble(env, look, &releases, open))
+        let unready = self.store.list_unready().await?.remove(&env.id);
+        Ok(assemble(env, look, &releases, open, unready))
     }
 
     /// All environments that this actor may see, with a fixed number of queries.
@@ -123,6 +127,7 @@ impl App {
         for change in self.store.list_changes(&filter, 500).await?.into_iter().rev() {
             open.entry(change.env).or_default().push(change);
         }
+        let mut unready = self.store.list_unready().await?;
         let mut all = Vec::new();
         for env in self.store.list_environments().await?.into_iter().filter(|e| actor.sees(&e.scope())) {
             if !releases.contains_key(&env.app) {
@@ -131,7 +136,8 @@ impl App {
             let none = BTreeMap::new();
             let (look, mine) = (looks.remove(&env.id), open.remove(&env.id).unwrap_or_default());
             let numbers = releases.get(&env.app).unwrap_or(&none);
-            all.push(assemble(env, look, numbers, mine));
+            let why = unready.remove(&env.id);
+            all.push(assemble(env, look, numbers, mine, why));
         }
         Ok(all)
     }
@@ -159,28 +165,52 @@ impl App {
     /// Of the database.
     pub async fn readiness(&self, o: &Overview) -> Result<Readiness, Problem> {
         let Some(obs) = o.obs() else { return Ok(Readiness::Not("AWS has not been asked yet.".into())) };
-        Ok(match self.rollback_target(&o.env, None, obs).await? {
-            Some((good, release)) => {
-                let doubt = match self.store.find_images(&o.env.app).await? {
-                    None => Some("The images have not been read yet, so it is not known whether its image is still in ECR.".to_owned()),
-                    Some(kept) if kept.images.iter().any(|i| i.digest == release.digest) => None,
-                    Some(kept) if kept.images.len() >= super::releases::MOST_IMAGES => {
-                        Some("Its image is not among the newest in ECR; AWS is asked before anything is sent.".to_owned())
-                    }
-                    Some(_) => Some("Its image was not in ECR at the last look. Push it again, or deploy another release.".to_owned()),
-                };
-                Readiness::Ready(Box::new((good, release, doubt)))
-            }
-            None => Readiness::Not("No earlier release was good here.".into()),
-        })
+        if let Some(why) = readiness::group(&o.env, obs) {
+            return Ok(Readiness::Not(why));
+        }
+        let kept = self.store.find_images(&o.env.app).await?;
+        let mut passed = Vec::new();
+        for (good, release) in self.rollback_candidates(&o.env, None, obs).await? {
+            let doubt = match readiness::image(&release.digest, kept.as_ref().map(super::releases::whole)) {
+                readiness::Kept::There => None,
+                readiness::Kept::Doubt(why) => Some(why),
+                readiness::Kept::Gone(why) => {
+                    passed.push(format!("Going back to v{} is not possible: {why}. Push it again, or choose another release.", release.number));
+                    continue;
+                }
+            };
+            let passed = (!passed.is_empty()).then(|| passed.join(" "));
+            return Ok(Readiness::Ready(Box::new((good, release, doubt, passed))));
+        }
+        Ok(Readiness::Not(if passed.is_empty() { NONE_GOOD.into() } else { passed.join(" ") }))
+    }
+
+    /// Judges an environment's readiness anew and tells where it changed: on its page, on the board, in its events.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn note_readiness(&self, env: &Environment) -> Result<(), Problem> {
+        let o = self.overview(env.clone()).await?;
+        let now = match self.readiness(&o).await? {
+            Readiness::Ready(found) => found.3.clone().map(|why| format!("{why} v{} is next.", found.1.number)),
+            // Nothing was lost where there was never anything, and a group to pin says so itself.
+            Readiness::Not(why) => (o.look.is_some() && why != NONE_GOOD && o.alias().is_none()).then_some(why),
+        };
+        if now != o.unready {
+            self.store.keep_unready(env.id, now).await?;
+        }
+        Ok(())
     }
 }
+
+/// Said where no earlier release was good.
+const NONE_GOOD: &str = "No earlier release was good here.";
 
 fn open_states() -> Vec<State> {
     State::ALL.into_iter().filter(|s| !s.is_final()).collect()
 }
 
-fn assemble(env: Environment, look: Option<LastLook>, releases: &BTreeMap<String, i64>, open: Vec<Change>) -> Overview {
+fn assemble(env: Environment, look: Option<LastLook>, releases: &BTreeMap<String, i64>, open: Vec<Change>, unready: Option<String>) -> Overview {
     let obs = look.as_ref().map(|l| &l.observation);
     let (mut level, mut sentence) = explain(&env, obs);
     // What the group launches is the truth; the record is what last succeeded.
@@ -204,7 +234,7 @@ fn assemble(env: Environment, look: Option<LastLook>, releases: &BTreeMap<String
     }
     let aim = open.iter().find(|c| c.lane == Lane::Main && c.state.holds_lane()).map_or_else(Aim::default, aim);
     let instances = obs.map(|o| fleet::instances(&env, o, releases, aim)).unwrap_or_default();
-    Overview { env, look, level, sentence, launched, instances, open }
+    Overview { env, look, level, sentence, launched, instances, open, unready }
 }
 
 /// As many healthy instances as are wanted.

@@ -5,10 +5,10 @@ use serde_json::json;
 use super::{App, advance::Turn};
 use crate::aws::{AwsError, Cloud, Conflict, Done, ErrorKind, NewVersion, Priority, other_tag_specs};
 use crate::domain::access::Permit;
-use crate::domain::change::{Progress, State, Step};
+use crate::domain::change::{Kind, Progress, State, Step};
 use crate::domain::environment::Environment;
 use crate::domain::image;
-use crate::domain::next::{POLL_MS, capacity};
+use crate::domain::next::{POLL_MS, capacity, settings};
 use crate::domain::observation::{GroupInstance, LaunchSource, Observation};
 use crate::domain::problem::Problem;
 use crate::store::changes::Change;
@@ -55,7 +55,10 @@ impl App {
         }
         let (service, operation, detail) = describe(&change, env, &progress, step);
         let state = match step {
-            Step::RollBack | Step::StartUndo => State::Undoing,
+            // What is owed is paid on every way out, without another state.
+            Step::Resume => change.state,
+            Step::RollBack | Step::StartUndo if change.kind != Kind::Refresh => State::Undoing,
+            Step::CancelRefresh if change.kind == Kind::Refresh => State::Running,
             Step::CancelRefresh if progress.undo.is_none() => State::Cancelling,
             Step::CancelRefresh => State::Undoing,
             _ => State::Running,
@@ -72,6 +75,11 @@ impl App {
                     let mut c = intended;
                     let act = tx.insert_act(c.number, step, service, operation, text).await?;
                     tx.begin_step(c.number, step, true).await?;
+                    if step == Step::Suspend && c.kind != Kind::Settings {
+                        for process in c.progress.debts.clone() {
+                            tx.owe(c.env, c.number, &format!("suspended/{process}"), None, "suspended").await?;
+                        }
+                    }
                     c.state = state;
                     tx.set_change(&mut c).await?;
                     tx.event(&c.topic(), Some(c.number), Some(&format!("Sending {operation} (attempt {}).", act.1))).await?;
@@ -154,6 +162,13 @@ impl App {
             Step::PinVersion => Ok(accepted(cloud.set_group_template(&env.asg, id, p.new_version.unwrap_or_default()).await?)),
             Step::SetCapacity => Ok(accepted(cloud.resize(&env.asg, b.set_min, b.set_desired, b.set_max).await?)),
             Step::TerminateInstance => Ok(accepted(cloud.terminate(b.instance.as_deref().unwrap_or_default(), b.shrink).await?)),
+            Step::Suspend => Ok(accepted(cloud.suspend(&env.asg, &processes(change, step)).await?)),
+            Step::Resume => Ok(accepted(cloud.resume(&env.asg, &processes(change, step)).await?)),
+            Step::SetGroup => {
+                let s = b.settings.clone().unwrap_or_default();
+                let launches = template.map(|t| (t.id.as_str(), s.template_version.unwrap_or_default()));
+                Ok(accepted(cloud.set_group(&env.asg, launches, s.grace_seconds, s.health_check.as_deref()).await?))
+            }
             Step::Roll | Step::Verify | Step::Undo | Step::Stop | Step::Resize | Step::Leave | Step::Settle => Err(AwsError {
                 kind: ErrorKind::Invalid,
                 operation: "none",
@@ -207,6 +222,9 @@ impl App {
                 let id = change.plan.bound.instance.as_deref();
                 when(group.instances.iter().find(|i| Some(i.id.as_str()) == id).is_none_or(GroupInstance::leaving))
             }
+            Step::Suspend => when(settings::all_suspended(&processes(change, step), group)),
+            Step::Resume => when(settings::none_suspended(&processes(change, step), group)),
+            Step::SetGroup => when(change.plan.bound.settings.as_ref().is_some_and(|s| settings::is_set(s, group))),
             _ => None,
         })
     }
@@ -233,7 +251,7 @@ impl App {
     }
 
     /// AWS said no, or nothing.
-    async fn refused(&self, change: Change, act: Option<i64>, e: &AwsError, step: Step) -> Result<Turn, Problem> {
+    pub(super) async fn refused(&self, change: Change, act: Option<i64>, e: &AwsError, step: Step) -> Result<Turn, Problem> {
         tracing::warn!(
             change = change.number,
             operation = e.operation,
@@ -260,7 +278,9 @@ impl App {
         let again = e.refused() || matches!(kind, ErrorKind::Conflict(Conflict::RefreshInProgress | Conflict::ScalingActivity | Conflict::Limit));
         let backoff = backoff(number, change.progress.refusals);
         let due = now + self.poll(backoff);
-        let undoing = matches!(step, Step::RollBack | Step::StartUndo | Step::CancelRefresh);
+        let undoing = matches!(step, Step::RollBack | Step::StartUndo | Step::CancelRefresh | Step::Resume)
+            && change.kind != Kind::Refresh
+            && change.kind != Kind::Settings;
         let way_out = if kind == ErrorKind::Denied { " Compare the role with `fleetgate iam-policy`." } else { "" };
         let slow = now + self.poll(LONGEST_BACKOFF_MS);
         let deadline = self.store.get_environment(change.env).await?.policy.deadline_minutes * 60_000;
@@ -358,6 +378,9 @@ impl App {
                     if let Some(outcome) = &outcome {
                         apply(&mut c.progress, step, outcome);
                         c.progress.refusals = 0;
+                        if step == Step::Resume {
+                            tx.pay(c.env, number, &words).await?;
+                        }
                     }
                     c.due_at = due;
                     if c.state.is_final() {
@@ -387,7 +410,19 @@ fn apply(p: &mut Progress, step: Step, outcome: &Outcome) {
         (Step::PinVersion, _) => p.pinned_version = true,
         (Step::SetCapacity, _) => p.capacity_set = true,
         (Step::TerminateInstance, _) => p.terminate_asked = true,
+        (Step::Suspend, _) => p.suspended = true,
+        (Step::Resume, _) => p.resumed = true,
+        (Step::SetGroup, _) => p.group_set = true,
         _ => {}
+    }
+}
+
+/// The processes that a step suspends or resumes: those of a settings change, else what the change owes.
+fn processes(change: &Change, step: Step) -> Vec<String> {
+    match (&change.plan.bound.settings, step) {
+        (Some(s), Step::Suspend) => s.suspend.clone(),
+        (Some(s), _) => s.resume.clone(),
+        (None, _) => change.progress.debts.clone(),
     }
 }
 
@@ -401,6 +436,9 @@ fn operation(step: Step) -> (&'static str, &'static str, bool) {
         Step::PinCurrent | Step::PinVersion => ("autoscaling", "UpdateAutoScalingGroup", true),
         Step::SetCapacity => ("autoscaling", "UpdateAutoScalingGroup", false),
         Step::TerminateInstance => ("autoscaling", "TerminateInstanceInAutoScalingGroup", false),
+        Step::Suspend => ("autoscaling", "SuspendProcesses", false),
+        Step::Resume => ("autoscaling", "ResumeProcesses", false),
+        Step::SetGroup => ("autoscaling", "UpdateAutoScalingGroup", false),
         _ => ("none", "none", false),
     }
 }
@@ -419,6 +457,13 @@ fn describe(change: &Change, env: &Environment, p: &Progress, step: Step) -> (&'
         Step::PinVersion => json!({"group": env.asg, "template": template.map(|t| &t.id), "version": p.new_version}),
         Step::SetCapacity => json!({"group": env.asg, "min": b.set_min, "desired": b.set_desired, "max": b.set_max}),
         Step::TerminateInstance => json!({"instance": b.instance, "shrink": b.shrink}),
+        Step::Suspend | Step::Resume => {
+            json!({"group": env.asg, "processes": if change.kind == Kind::Settings { processes(change, step) } else { p.debts.clone() }})
+        }
+        Step::SetGroup => {
+            let s = b.settings.clone().unwrap_or_default();
+            json!({"group": env.asg, "template": template.map(|t| &t.id), "version": s.template_version, "grace_seconds": s.grace_seconds, "health_check": s.health_check})
+        }
         _ => json!({}),
     };
     (service, operation, detail)

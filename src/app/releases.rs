@@ -6,14 +6,21 @@ use super::{App, aws_problem};
 use crate::aws::{Cloud, Place, Priority};
 use crate::domain::access::{Act, Actor, Facts, On, decide};
 use crate::domain::application::free_text;
+use crate::domain::observation::Image;
 use crate::domain::problem::Problem;
 use crate::domain::release::{Release, is_digest, is_tag};
+use crate::store::images::Images;
 use crate::store::{NewEntry, StoreError};
 
 /// A list of images that was read within this time (wall milliseconds) is not read again for a button.
 const FRESH_MS: i64 = 3000;
 /// Images of an application that are kept for its pages.
 pub(crate) const MOST_IMAGES: usize = 100;
+
+/// A kept list, and whether it holds every image of the repository.
+pub(crate) fn whole(kept: &Images) -> (&[Image], bool) {
+    (&kept.images, kept.images.len() < MOST_IMAGES)
+}
 
 /// What names the image.
 #[derive(Clone, Debug, serde::Deserialize, utoipa::ToSchema)]

@@ -36,11 +36,11 @@ impl App {
         {
             return self.hold(change, format!("Waits for #{}, which was asked for before.", older.number)).await;
         }
-        let obs = match self.look(env, cloud, Priority::Watched).await {
+        let obs = match Box::pin(self.look(env, cloud, Priority::Watched)).await {
             Ok(obs) => obs,
             Err(e) => return self.hold(change, aws_problem(&e).detail()).await,
         };
-        let facts = match self.facts(env, &change.intent, &obs, cloud).await {
+        let facts = match Box::pin(self.facts(env, &change.intent, &obs, cloud, change.created_at)).await {
             Ok(facts) => facts,
             Err(p @ Problem::Unavailable(..)) => return self.hold(change, p.detail()).await,
             Err(p) => return Err(p),

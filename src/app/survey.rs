@@ -140,23 +140,25 @@ async fn try_on_a_group(cloud: &Cloud, group: Option<&Group>) -> Vec<Permission>
     let mut out = vec![
         tried(READS[1], &cloud.refreshes(p, &g.name, 1).await),
         tried(READS[2], &cloud.lifecycle_hooks(p, &g.name).await),
-        tried(READS[3], &cloud.activities(p, &g.name, 1).await),
-        tried(READS[4], &cloud.scheduled_actions(p, &g.name).await),
+        tried(READS[3], &cloud.policies(p, &g.name).await),
+        tried(READS[4], &cloud.activities(p, &g.name, 1).await),
+        tried(READS[5], &cloud.scheduled_actions(p, &g.name).await),
     ];
     out.push(match template_of(g) {
-        Some((id, n)) => tried(READS[5], &cloud.template_version(p, &id, &n.to_string()).await),
-        None => untried(READS[5], "the group names no numbered template version"),
+        Some((id, n)) => tried(READS[6], &cloud.template_version(p, &id, &n.to_string()).await),
+        None => untried(READS[6], "the group names no numbered template version"),
     });
     out.push(match g.instances.first() {
-        Some(i) => tried(READS[6], &cloud.console_output(p, &i.id).await),
-        None => untried(READS[6], "the group has no instance to try it on"),
+        Some(i) => tried(READS[7], &cloud.console_output(p, &i.id).await),
+        None => untried(READS[7], "the group has no instance to try it on"),
     });
     let target_groups: Result<Vec<TargetGroup>, AwsError> = cloud.target_groups(p, &g.target_group_arns).await;
     match g.target_group_arns.first() {
-        None => out.extend([READS[7], READS[8]].map(|action| untried(action, "the group has no target group to try it on"))),
+        None => out.extend([READS[8], READS[9], READS[10]].map(|action| untried(action, "the group has no target group to try it on"))),
         Some(arn) => {
-            out.push(tried(READS[7], &target_groups));
-            out.push(tried(READS[8], &cloud.target_states(p, arn).await));
+            out.push(tried(READS[8], &target_groups));
+            out.push(tried(READS[9], &cloud.target_states(p, arn).await));
+            out.push(tried(READS[10], &cloud.drain_seconds(p, arn).await));
         }
     }
     out

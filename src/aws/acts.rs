@@ -130,6 +130,53 @@ impl Cloud {
         Ok(self.act(operation, request.send()).await?.map(drop))
     }
 
+    /// Suspends processes of a group; those that are suspended already stay so. Never an empty list: AWS reads that as all.
+    ///
+    /// # Errors
+    /// `Invalid` before sending when no process is named; those of an act.
+    pub async fn suspend(&self, group: &str, processes: &[String]) -> Result<Done<()>, AwsError> {
+        let operation = "autoscaling:SuspendProcesses";
+        if processes.is_empty() {
+            return Err(AwsError::ours(ErrorKind::Invalid, operation, "there is no process to suspend"));
+        }
+        let request = self.autoscaling_once.suspend_processes().auto_scaling_group_name(group);
+        Ok(self.act(operation, request.set_scaling_processes(Some(processes.to_vec())).send()).await?.map(drop))
+    }
+
+    /// Resumes processes of a group; those that run already stay so. Never an empty list: AWS reads that as all.
+    ///
+    /// # Errors
+    /// `Invalid` before sending when no process is named; those of an act.
+    pub async fn resume(&self, group: &str, processes: &[String]) -> Result<Done<()>, AwsError> {
+        let operation = "autoscaling:ResumeProcesses";
+        if processes.is_empty() {
+            return Err(AwsError::ours(ErrorKind::Invalid, operation, "there is no process to resume"));
+        }
+        let request = self.autoscaling_once.resume_processes().auto_scaling_group_name(group);
+        Ok(self.act(operation, request.set_scaling_processes(Some(processes.to_vec())).send()).await?.map(drop))
+    }
+
+    /// Sets the given settings of a group and leaves the others as they are.
+    ///
+    /// # Errors
+    /// `Invalid` before sending when nothing is given; `Conflict(RefreshInProgress)` for a template; those of an act.
+    pub async fn set_group(
+        &self,
+        group: &str,
+        template: Option<(&str, i64)>,
+        grace_seconds: Option<i32>,
+        health_check: Option<&str>,
+    ) -> Result<Done<()>, AwsError> {
+        let operation = "autoscaling:UpdateAutoScalingGroup";
+        if template.is_none() && grace_seconds.is_none() && health_check.is_none() {
+            return Err(AwsError::ours(ErrorKind::Invalid, operation, "there is no setting to set"));
+        }
+        let request = self.autoscaling_once.update_auto_scaling_group().auto_scaling_group_name(group);
+        let request = request.set_launch_template(template.map(|(id, version)| numbered(id, version)));
+        let request = request.set_health_check_grace_period(grace_seconds).set_health_check_type(health_check.map(str::to_owned));
+        Ok(self.act(operation, request.send()).await?.map(drop))
+    }
+
     /// Makes a group launch from a numbered template version from now on; running instances stay. Never before a refresh:
     /// it would take away what AWS rolls back to (aws-reference 5.3).
     ///

@@ -3,13 +3,17 @@
 //! **Invariant:** texts that AWS may extend stay text; an absent member becomes `None` or AWS's documented default, never a
 //! guess.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_autoscaling::types as sdk;
 use aws_smithy_types::DateTime;
 
 use super::budget::Priority;
 use super::cloud::{Cloud, Pages};
 use super::error::AwsError;
-use crate::domain::observation::{Activity, Group, GroupInstance, LaunchSource, MaintenancePolicy, Millis, Refresh, ScheduledAction, TemplateRef};
+use crate::domain::observation::{
+    Activity, Group, GroupInstance, Hook, LaunchSource, MaintenancePolicy, Millis, Refresh, ScheduledAction, TemplateRef,
+};
 
 /// Groups read at most from one account and region.
 const MOST_GROUPS: usize = 2000;
@@ -28,6 +32,21 @@ impl Cloud {
         let out = self.read(p, "autoscaling:DescribeAutoScalingGroups", request.send()).await?;
         let found = out.auto_scaling_groups.unwrap_or_default().into_iter().map(group);
         Ok(found.into_iter().find(|g| g.name == name))
+    }
+
+    /// Groups by their names, a hundred in one call; those that AWS does not know are not in it.
+    ///
+    /// # Errors
+    /// Those of a read; each call takes a token of the budget.
+    pub async fn groups_named(&self, p: Priority, names: &[String]) -> Result<BTreeMap<String, Group>, AwsError> {
+        let operation = "autoscaling:DescribeAutoScalingGroups";
+        let mut all = BTreeMap::new();
+        for some in names.chunks(PAGE as usize) {
+            let request = self.autoscaling.describe_auto_scaling_groups().set_auto_scaling_group_names(Some(some.to_vec())).max_records(PAGE);
+            let out = self.read(p, operation, request.send()).await?;
+            all.extend(out.auto_scaling_groups.unwrap_or_default().into_iter().map(group).map(|g| (g.name.clone(), g)));
+        }
+        Ok(all)
     }
 
     /// All groups of the region, at most 2000.
@@ -100,14 +119,31 @@ impl Cloud {
         }
     }
 
-    /// Names of the group's lifecycle hooks.
+    /// The group's scaling policies by name, each with what it does in words.
     ///
     /// # Errors
     /// Those of a read.
-    pub async fn lifecycle_hooks(&self, p: Priority, group: &str) -> Result<Vec<String>, AwsError> {
+    pub async fn policies(&self, p: Priority, group: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let operation = "autoscaling:DescribePolicies";
+        let (mut pages, mut all) = (Pages::new(operation, MOST_SMALL), BTreeMap::new());
+        loop {
+            let request = self.autoscaling.describe_policies().auto_scaling_group_name(group).max_records(PAGE);
+            let out = self.read(p, operation, request.set_next_token(pages.token()).send()).await?;
+            all.extend(out.scaling_policies.unwrap_or_default().into_iter().map(policy));
+            if !pages.more(out.next_token, all.len())? {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The group's lifecycle hooks.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn lifecycle_hooks(&self, p: Priority, group: &str) -> Result<Vec<Hook>, AwsError> {
         let request = self.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group);
         let out = self.read(p, "autoscaling:DescribeLifecycleHooks", request.send()).await?;
-        Ok(out.lifecycle_hooks.unwrap_or_default().into_iter().filter_map(|h| h.lifecycle_hook_name).collect())
+        Ok(out.lifecycle_hooks.unwrap_or_default().into_iter().filter_map(hook).collect())
     }
 }
 
@@ -154,6 +190,13 @@ fn group(g: sdk::AutoScalingGroup) -> Group {
         Some((Some(min_healthy), Some(max_healthy))) if min_healthy >= 0 && max_healthy >= 0 => Some(MaintenancePolicy { min_healthy, max_healthy }),
         _ => None,
     };
+    let (mut suspended, mut suspension_reasons) = (Vec::new(), BTreeMap::new());
+    for process in g.suspended_processes.unwrap_or_default() {
+        if let Some(name) = process.process_name {
+            suspension_reasons.extend(process.suspension_reason.map(|why| (name.clone(), why)));
+            suspended.push(name);
+        }
+    }
     Group {
         arn: g.auto_scaling_group_arn.unwrap_or_default(),
         name: g.auto_scaling_group_name.unwrap_or_default(),
@@ -166,7 +209,8 @@ fn group(g: sdk::AutoScalingGroup) -> Group {
         default_warmup_seconds: g.default_instance_warmup.filter(|s| *s >= 0),
         zones: g.availability_zones.unwrap_or_default(),
         target_group_arns,
-        suspended: g.suspended_processes.unwrap_or_default().into_iter().filter_map(|s| s.process_name).collect(),
+        suspended,
+        suspension_reasons,
         instances: g.instances.unwrap_or_default().into_iter().map(instance).collect(),
         maintenance,
         warm_pool: g.warm_pool_configuration.is_some(),
@@ -206,6 +250,21 @@ fn refresh(r: sdk::InstanceRefresh) -> Refresh {
     }
 }
 
+fn hook(h: sdk::LifecycleHook) -> Option<Hook> {
+    Some(Hook {
+        name: h.lifecycle_hook_name?,
+        transition: h.lifecycle_transition.unwrap_or_default(),
+        heartbeat_seconds: h.heartbeat_timeout,
+        default_result: h.default_result,
+    })
+}
+
+/// The zone in an activity's details, which are JSON in a string (aws-reference 4.2).
+fn zone(details: &str) -> Option<String> {
+    let details: serde_json::Value = serde_json::from_str(details).ok()?;
+    Some(details.get("Availability Zone")?.as_str()?.to_owned())
+}
+
 fn activity(a: sdk::Activity) -> Activity {
     Activity {
         id: a.activity_id.unwrap_or_default(),
@@ -215,6 +274,7 @@ fn activity(a: sdk::Activity) -> Activity {
         message: a.status_message,
         started_at: millis(a.start_time),
         ended_at: millis(a.end_time),
+        zone: a.details.as_deref().and_then(zone),
     }
 }
 
@@ -226,4 +286,33 @@ fn scheduled(a: sdk::ScheduledUpdateGroupAction) -> ScheduledAction {
         desired: a.desired_capacity,
         max: a.max_size,
     }
+}
+
+/// `TargetTrackingScaling, ASGAverageCPUUtilization at 50, enabled`.
+fn policy(p: sdk::ScalingPolicy) -> (String, String) {
+    let mut words = vec![p.policy_type.unwrap_or_default()];
+    if let Some(t) = p.target_tracking_configuration {
+        let metric = match (t.predefined_metric_specification, t.customized_metric_specification) {
+            (Some(m), _) => m.predefined_metric_type.map(|m| m.as_str().to_owned()).unwrap_or_default(),
+            (None, Some(m)) => m.metric_name.unwrap_or_else(|| "own metric".to_owned()),
+            (None, None) => "own metric".to_owned(),
+        };
+        words.push(format!("{metric} at {}", t.target_value.unwrap_or_default()));
+        if t.disable_scale_in == Some(true) {
+            words.push("never scales in".to_owned());
+        }
+    }
+    if let Some(by) = p.scaling_adjustment {
+        words.push(format!("by {by} ({})", p.adjustment_type.unwrap_or_default()));
+    }
+    for s in p.step_adjustments.unwrap_or_default() {
+        words.push(format!(
+            "by {} from {:?} to {:?}",
+            s.scaling_adjustment.unwrap_or_default(),
+            s.metric_interval_lower_bound,
+            s.metric_interval_upper_bound
+        ));
+    }
+    words.push(if p.enabled == Some(false) { "disabled" } else { "enabled" }.to_owned());
+    (p.policy_name.unwrap_or_default(), words.join(", "))
 }

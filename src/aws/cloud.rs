@@ -26,6 +26,7 @@ use super::budget::{Budget, Priority};
 use super::error::{AwsError, Call, ErrorKind, classify};
 use super::scrub::safe;
 use crate::clock::Clocks;
+use crate::failpoint::Tripwire;
 
 tokio::task_local! {
     /// Whether the call of this task reached the connector, so that a failure before it is known to have sent nothing.
@@ -67,12 +68,14 @@ pub struct Cloud {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) ecr: aws_sdk_ecr::Client,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
     sts: aws_sdk_sts::Client,
     /// The same services for acts: one attempt.
     pub(super) autoscaling_once: aws_sdk_autoscaling::Client,
     pub(super) ec2_once: aws_sdk_ec2::Client,
     clocks: Clocks,
     budget: Arc<Mutex<Budget>>,
+    tripwire: Tripwire,
 }
 
 /// Longest that a read waits for the budget, in cloud milliseconds.
@@ -82,7 +85,14 @@ const SHORTEST_SLEEP: std::time::Duration = std::time::Duration::from_millis(2);
 
 impl Cloud {
     /// Makes the clients; nothing is sent.
-    pub(super) fn new(config: &SdkConfig, attempt: Duration, clocks: Clocks, budget: Arc<Mutex<Budget>>, calls: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        config: &SdkConfig,
+        attempt: Duration,
+        clocks: Clocks,
+        budget: Arc<Mutex<Budget>>,
+        calls: Arc<AtomicU64>,
+        tripwire: Tripwire,
+    ) -> Self {
         let meter = Meter(calls);
         let timeouts = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
         let once = config
@@ -100,11 +110,13 @@ impl Cloud {
             ec2: client!(aws_sdk_ec2, config),
             elb: client!(aws_sdk_elasticloadbalancingv2, config),
             ecr: client!(aws_sdk_ecr, config),
+            cloudwatch: client!(aws_sdk_cloudwatch, config),
             sts: client!(aws_sdk_sts, config),
             autoscaling_once: client!(aws_sdk_autoscaling, &once),
             ec2_once: client!(aws_sdk_ec2, &once),
             clocks,
             budget,
+            tripwire,
         }
     }
 
@@ -128,6 +140,9 @@ impl Cloud {
         O: RequestId,
         E: ProvideErrorMetadata + Error + 'static,
     {
+        if self.tripwire.broken() {
+            return Err(AwsError::ours(ErrorKind::Unavailable, operation, "the process has ended"));
+        }
         self.send(Call::Read, p, operation, sending).await.map(|done| done.value)
     }
 
@@ -141,7 +156,14 @@ impl Cloud {
         O: RequestId,
         E: ProvideErrorMetadata + Error + 'static,
     {
-        self.send(Call::Act, Priority::Act, operation, sending).await
+        if !self.tripwire.pass("before act") {
+            return Err(AwsError::ours(ErrorKind::NotSent, operation, "the process has ended"));
+        }
+        let answer = self.send(Call::Act, Priority::Act, operation, sending).await;
+        if !self.tripwire.pass("after act") {
+            return Err(AwsError::ours(ErrorKind::Unknown, operation, "the process has ended"));
+        }
+        answer
     }
 
     async fn send<O, E>(

@@ -46,6 +46,18 @@ impl Cloud {
         Ok(out.target_groups.unwrap_or_default().into_iter().map(target_group).collect())
     }
 
+    /// Seconds that a target drains after it was deregistered; `None` where AWS names none.
+    ///
+    /// # Errors
+    /// Those of a read; `NotFound` without such a target group.
+    pub async fn drain_seconds(&self, p: Priority, arn: &str) -> Result<Option<i32>, AwsError> {
+        let request = self.elb.describe_target_group_attributes().target_group_arn(arn);
+        let out = self.read(p, "elasticloadbalancing:DescribeTargetGroupAttributes", request.send()).await?;
+        let all = out.attributes.unwrap_or_default();
+        let delay = all.into_iter().find(|a| a.key.as_deref() == Some("deregistration_delay.timeout_seconds"));
+        Ok(delay.and_then(|a| a.value).and_then(|v| v.parse().ok()))
+    }
+
     /// The state of each target of a target group, by instance id. Where an instance is registered with several ports, the
     /// least healthy of its states.
     ///

@@ -20,6 +20,7 @@ async fn aws(endpoint: &str) -> Aws {
         operation_timeout: Duration::from_secs(4),
         read_backoff: Duration::from_millis(5),
         budget: BudgetConfig::default(),
+        ..AwsConfig::default()
     };
     Aws::connect(config, Clocks::manual(START).0).await
 }
@@ -79,6 +80,7 @@ fn preferences() -> crate::domain::strategy::Preferences {
         checkpoints: Vec::new(),
         checkpoint_delay_seconds: 0,
         alarms: Vec::new(),
+        suspend: vec![],
     }
 }
 

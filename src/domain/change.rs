@@ -24,11 +24,16 @@ pub enum Kind {
     Capacity,
     /// Terminate one instance.
     Terminate,
+    /// Set what the group launches, its health check or its suspended processes: putting back what others changed.
+    Settings,
+    /// Stop or roll back an instance refresh that Fleetgate did not start.
+    Refresh,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Pin, Self::Deploy, Self::Rollback, Self::Replace, Self::Capacity, Self::Terminate];
+    pub const ALL: [Self; 8] =
+        [Self::Pin, Self::Deploy, Self::Rollback, Self::Replace, Self::Capacity, Self::Terminate, Self::Settings, Self::Refresh];
     /// As stored and spoken.
     pub fn name(self) -> &'static str {
         match self {
@@ -38,6 +43,8 @@ impl Kind {
             Self::Replace => "replace",
             Self::Capacity => "capacity",
             Self::Terminate => "terminate",
+            Self::Settings => "settings",
+            Self::Refresh => "refresh",
         }
     }
     /// From the stored name.
@@ -219,6 +226,46 @@ pub enum Intent {
         /// Also lower desired by one, so that nothing replaces it.
         shrink: bool,
     },
+    /// Set some settings of the group.
+    Settings(Settings),
+    /// Stop or roll back an instance refresh that Fleetgate did not start.
+    Refresh {
+        /// Its id.
+        refresh: String,
+        /// What to do with it.
+        mode: RefreshMode,
+    },
+}
+
+/// Settings of a group that a change may set. Absent and empty = left as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Numbered version of the group's launch template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_version: Option<i64>,
+    /// Seconds after launch in which health checks do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<i32>,
+    /// `EC2` or `EC2,ELB` as AWS spells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<String>,
+    /// Processes to suspend.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suspend: Vec<String>,
+    /// Processes to resume.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resume: Vec<String>,
+}
+
+/// What is done with a foreign refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefreshMode {
+    /// Stop it where it is.
+    Cancel,
+    /// Let AWS undo it.
+    RollBack,
 }
 
 impl Intent {
@@ -231,6 +278,8 @@ impl Intent {
             Self::Replace { .. } => Kind::Replace,
             Self::Capacity { .. } => Kind::Capacity,
             Self::Terminate { .. } => Kind::Terminate,
+            Self::Settings(_) => Kind::Settings,
+            Self::Refresh { .. } => Kind::Refresh,
         }
     }
 
@@ -288,13 +337,19 @@ pub enum Step {
     TerminateInstance,
     /// Watch it go.
     Leave,
+    /// Suspend processes of the group.
+    Suspend,
+    /// Resume processes of the group.
+    Resume,
+    /// Set what the group launches or how its health is judged.
+    SetGroup,
     /// Write down the outcome.
     Settle,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::PinCurrent,
         Self::CreateVersion,
         Self::PinVersion,
@@ -310,6 +365,9 @@ impl Step {
         Self::Resize,
         Self::TerminateInstance,
         Self::Leave,
+        Self::Suspend,
+        Self::Resume,
+        Self::SetGroup,
         Self::Settle,
     ];
     /// As stored and spoken.
@@ -330,6 +388,9 @@ impl Step {
             Self::Resize => "resize",
             Self::TerminateInstance => "terminate_instance",
             Self::Leave => "leave",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::SetGroup => "set_group",
             Self::Settle => "settle",
         }
     }
@@ -386,6 +447,14 @@ pub struct Progress {
     pub capacity_set_at: Option<Millis>,
     /// The instance was told to go.
     pub terminate_asked: bool,
+    /// AWS accepted the suspension.
+    pub suspended: bool,
+    /// AWS accepted the resumption.
+    pub resumed: bool,
+    /// AWS accepted the settings.
+    pub group_set: bool,
+    /// Processes that this change suspended and owes AWS to resume.
+    pub debts: Vec<String>,
     /// Instances that ran before a `replace`.
     pub old_instances: BTreeSet<String>,
     /// What was seen of each new instance.

@@ -47,6 +47,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Account, region and role: environments of one place can be asked for in one call.
+    pub fn place(&self) -> String {
+        let (role, id) = (self.role_arn.as_deref().unwrap_or_default(), self.external_id.as_deref().unwrap_or_default());
+        format!("{} {} {role} {id}", self.account, self.region)
+    }
     /// `app/env`, the scope of grants and tokens.
     pub fn scope(&self) -> String {
         format!("{}/{}", self.app, self.name)
@@ -67,8 +72,12 @@ pub struct Policy {
     pub max_ceiling: i32,
     /// Seconds to watch after the last instance was replaced.
     pub bake_seconds: i32,
-    /// Seconds that a new instance may take to become healthy; absent = the group's grace period.
+    /// Seconds that a new instance may take to become healthy; absent = the larger of the group's grace period and twice what
+    /// nineteen of twenty boots took here.
     pub boot_budget_seconds: Option<i32>,
+    /// CloudWatch alarms that end a deployment and take it back when they go into ALARM.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guard_alarms: Vec<String>,
     /// Days for which going back to a release that was good here needs no approval.
     pub rollback_days: i64,
     /// Minutes after which a running change asks for a person.
@@ -84,6 +93,7 @@ impl Default for Policy {
             max_ceiling: 100,
             bake_seconds: 120,
             boot_budget_seconds: None,
+            guard_alarms: Vec::new(),
             rollback_days: 30,
             deadline_minutes: 180,
         }
@@ -105,13 +115,21 @@ impl Policy {
         need(self.max_ceiling >= self.min_floor.max(1), "max_ceiling", "must be at least min_floor, and at least 1");
         need((0..=172_800).contains(&self.bake_seconds), "bake_seconds", "must be 0 to 172800");
         need(self.boot_budget_seconds.is_none_or(|s| (30..=7200).contains(&s)), "boot_budget_seconds", "must be 30 to 7200");
+        // AWS takes ten alarms for a refresh.
+        let names = self.guard_alarms.len() <= 10 && self.guard_alarms.iter().all(|n| (1..=255).contains(&n.chars().count()));
+        need(names && !self.guard_alarms.iter().any(|n| n.chars().any(char::is_control)), "guard_alarms", "must be at most 10 names of alarms");
         need((0..=365).contains(&self.rollback_days), "rollback_days", "must be 0 to 365");
         need((10..=2880).contains(&self.deadline_minutes), "deadline_minutes", "must be 10 to 2880");
         bad
     }
 
-    /// Seconds that a new instance of a group with this grace period may take to become healthy.
-    pub fn boot_budget(&self, grace_seconds: i32) -> i32 {
-        self.boot_budget_seconds.unwrap_or(grace_seconds.max(120))
+    /// Seconds that a new instance may take to become healthy: what the policy says, else the larger of the group's grace period
+    /// (two minutes at least) and twice the 95th percentile of past boots; 7200 at most, which is AWS's longest warmup.
+    pub fn boot_budget(&self, grace_seconds: i32, p95_seconds: Option<i32>) -> i32 {
+        let usual = p95_seconds.unwrap_or(0).saturating_mul(2);
+        self.boot_budget_seconds.unwrap_or_else(|| grace_seconds.max(120).max(usual).min(LONGEST_BOOT_SECONDS))
     }
 }
+
+/// With the margin of the warmup this is AWS's longest.
+const LONGEST_BOOT_SECONDS: i32 = 7140;

@@ -116,16 +116,35 @@ pub fn target_words(obs: &Observation, instance: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// Remembers when each instance was first in service and first healthy; forgets none. Those of the old version too: when it is gone back
-/// to, one that has served all along is not young.
-pub fn note(seen: &mut BTreeMap<String, Seen>, obs: &Observation, group: &Group) {
+/// Remembers when each instance was first in service, those of the old version too: when it is gone back to, one that has served all along
+/// is not young.
+pub fn serving(seen: &mut BTreeMap<String, Seen>, obs: &Observation, group: &Group) {
     for i in group.instances.iter().filter(|i| i.in_service()) {
+        seen.entry(i.id.clone()).or_default().in_service_at.get_or_insert(obs.at);
+    }
+}
+
+/// Remembers when each new instance was first in service and first healthy; forgets none.
+pub fn note(seen: &mut BTreeMap<String, Seen>, obs: &Observation, group: &Group, wanted: &Wanted<'_>) {
+    for i in group.instances.iter().filter(|i| wanted.is_new(i) && i.in_service()) {
         let entry = seen.entry(i.id.clone()).or_default();
         entry.in_service_at.get_or_insert(obs.at);
         if health(obs, i) == Health::Healthy {
             entry.healthy_at.get_or_insert(obs.at);
         }
     }
+}
+
+/// The boots of a change: seconds from the first look that saw an instance in service to the first that saw it healthy.
+pub fn boots(seen: &BTreeMap<String, Seen>) -> impl Iterator<Item = i64> + '_ {
+    seen.values().filter_map(|s| Some((s.healthy_at? - s.in_service_at?) / 1000))
+}
+
+/// The 95th percentile in seconds, by nearest rank; the longest of fewer than twenty. `None` of none.
+pub fn p95(mut seconds: Vec<i64>) -> Option<i32> {
+    seconds.sort_unstable();
+    let rank = (seconds.len() * 95).div_ceil(100);
+    seconds.get(rank.checked_sub(1)?).map(|s| i32::try_from(*s).unwrap_or(i32::MAX))
 }
 
 /// Counts instances by where they stand.

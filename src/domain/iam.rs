@@ -5,24 +5,30 @@ use serde_json::{Value, json};
 use super::environment::Environment;
 
 /// Actions that only read. Most have no resource-level control (aws-reference 13).
-pub const READS: [&str; 9] = [
+pub const READS: [&str; 11] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeInstanceRefreshes",
     "autoscaling:DescribeLifecycleHooks",
+    "autoscaling:DescribePolicies",
     "autoscaling:DescribeScalingActivities",
     "autoscaling:DescribeScheduledActions",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:GetConsoleOutput",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
 ];
+/// Read where alarms guard an environment.
+pub const GUARD_READS: [&str; 1] = ["cloudwatch:DescribeAlarms"];
 /// Reads of the repository.
 pub const REPOSITORY_READS: [&str; 2] = ["ecr:DescribeImages", "ecr:DescribeRepositories"];
 /// Acts on the group.
-pub const GROUP_ACTS: [&str; 5] = [
+pub const GROUP_ACTS: [&str; 7] = [
     "autoscaling:CancelInstanceRefresh",
+    "autoscaling:ResumeProcesses",
     "autoscaling:RollbackInstanceRefresh",
     "autoscaling:StartInstanceRefresh",
+    "autoscaling:SuspendProcesses",
     "autoscaling:TerminateInstanceInAutoScalingGroup",
     "autoscaling:UpdateAutoScalingGroup",
 ];
@@ -37,10 +43,12 @@ pub fn policy(env: Option<&Environment>, template: Option<&str>) -> Value {
     let repository = env.map_or("REPOSITORY", |e| &e.repository);
     let template = template.unwrap_or("LAUNCH_TEMPLATE_ID");
     let template_arn = format!("arn:aws:ec2:{region}:{account}:launch-template/{template}");
+    let guarded = env.is_none_or(|e| !e.policy.guard_alarms.is_empty());
+    let reads: Vec<&str> = READS.into_iter().chain(GUARD_READS.into_iter().filter(|_| guarded)).collect();
     json!({
         "Version": "2012-10-17",
         "Statement": [
-            {"Sid": "Read", "Effect": "Allow", "Action": READS, "Resource": "*", "Condition": {"StringEquals": {"aws:RequestedRegion": region}}},
+            {"Sid": "Read", "Effect": "Allow", "Action": reads, "Resource": "*", "Condition": {"StringEquals": {"aws:RequestedRegion": region}}},
             {"Sid": "ReadRepository", "Effect": "Allow", "Action": REPOSITORY_READS, "Resource": format!("arn:aws:ecr:{region}:{account}:repository/{repository}")},
             {"Sid": "Group", "Effect": "Allow", "Action": GROUP_ACTS, "Resource": format!("arn:aws:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{group}")},
             {"Sid": "Template", "Effect": "Allow", "Action": TEMPLATE_ACTS, "Resource": template_arn},

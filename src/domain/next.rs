@@ -5,11 +5,13 @@
 
 pub(crate) mod capacity;
 mod pin;
+mod refresh;
 mod rollout;
+pub(crate) mod settings;
 mod terminate;
 
 use super::change::{Kind, Progress, State, Step};
-use super::observation::{Group, Observation};
+use super::observation::{Group, Millis, Observation};
 use super::plan::Plan;
 
 /// Cloud milliseconds between two looks at a running change (aws-reference 16.1).
@@ -86,17 +88,19 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
         Kind::Pin => pin::next(plan, &mut progress, group),
         Kind::Capacity => capacity::next(plan, &mut progress, obs, group),
         Kind::Terminate => terminate::next(plan, &mut progress, obs, group),
+        Kind::Settings => settings::next(plan, &mut progress, group),
+        Kind::Refresh => refresh::next(plan, &mut progress, obs),
     };
+    let decision = with_debts(plan, &mut progress, group, decision);
     // In a row: a look that proves nothing begins the count anew.
     if progress.proofs == proofs {
         progress.proofs = 0;
     }
-    let late = obs.at - started > deadline_minutes * 60_000;
+    let (since, limit, what) = deadline(&progress, started, deadline_minutes);
     let decision = match decision {
-        Decision::Wait { step, sentence, .. } if late => Decision::Attention {
-            step,
-            sentence: format!("This takes longer than the {deadline_minutes} minutes of the environment's policy. {sentence}"),
-        },
+        Decision::Wait { step, sentence, .. } if obs.at - since > limit * 60_000 => {
+            Decision::Attention { step, sentence: format!("{what} takes longer than {limit} minutes. {sentence}") }
+        }
         other => other,
     };
     match &decision {
@@ -106,6 +110,47 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
         _ => progress.attention_since = None,
     }
     (progress, decision)
+}
+
+/// Minutes that stopping a change may take before a person is asked to look: AWS stops a refresh within minutes.
+const STOP_MINUTES: i64 = 30;
+
+/// Each state's deadline: since when (cloud clock), how many minutes, and of what. Being stopped or taken back starts a new one.
+fn deadline(progress: &Progress, started: Millis, minutes: i64) -> (Millis, i64, &'static str) {
+    match (&progress.undo, &progress.stop) {
+        (Some(undo), _) => (undo.at, minutes, "Taking it back"),
+        (None, Some(stop)) => (stop.at, STOP_MINUTES.min(minutes), "Stopping it"),
+        (None, None) => (started, minutes, "This"),
+    }
+}
+
+/// Borrows before the refresh starts, and pays back before any end: what was suspended for the rollout is resumed however it ends.
+fn with_debts(plan: &Plan, progress: &mut Progress, group: &Group, decision: Decision) -> Decision {
+    let Some(prefs) = plan.bound.preferences.as_ref().filter(|p| !p.suspend.is_empty()) else { return decision };
+    match decision {
+        Decision::Act(Step::StartRefresh) if !progress.suspended => {
+            if progress.debts.is_empty() {
+                // What others suspended before stays theirs.
+                progress.debts = prefs.suspend.iter().filter(|p| !group.suspended.contains(p)).cloned().collect();
+            }
+            if progress.debts.is_empty() {
+                progress.suspended = true;
+                return decision;
+            }
+            Decision::Act(Step::Suspend)
+        }
+        Decision::Done { .. } if progress.debts.is_empty() => decision,
+        // Also where the group shows nothing suspended: that read may be older than our own suspension.
+        Decision::Done { .. } if !progress.resumed => Decision::Act(Step::Resume),
+        Decision::Done { .. } if !settings::none_suspended(&progress.debts, group) => {
+            wait(Step::Resume, State::Running, format!("AWS accepted that {} is resumed and does not show it yet.", progress.debts.join(", ")))
+        }
+        Decision::Done { .. } => {
+            progress.debts.clear();
+            decision
+        }
+        other => other,
+    }
 }
 
 fn attention(sentence: &str) -> Decision {

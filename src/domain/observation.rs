@@ -3,7 +3,11 @@
 //! **Invariant:** pure data. Texts that AWS may extend (statuses, reasons, lifecycle states) stay text, so that a value
 //! unknown to us is shown and never mistaken for success.
 
+mod since;
+
 use std::collections::BTreeMap;
+
+pub use since::{RefreshSince, Since};
 
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +126,9 @@ pub struct Group {
     pub target_group_arns: Vec<String>,
     /// Names of suspended processes.
     pub suspended: Vec<String>,
+    /// AWS's words on why each is suspended, such as `User suspended at 2026-03-01T10:02:00Z`, by the process's name.
+    #[serde(default)]
+    pub suspension_reasons: BTreeMap<String, String>,
     /// Its instances.
     pub instances: Vec<GroupInstance>,
     /// Its maintenance policy, when it has one.
@@ -214,6 +221,22 @@ pub struct Activity {
     pub started_at: Option<Millis>,
     /// End.
     pub ended_at: Option<Millis>,
+    /// The zone that it is about, where AWS's details name one.
+    #[serde(default)]
+    pub zone: Option<String>,
+}
+
+/// A lifecycle hook (aws-reference 3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Its name.
+    pub name: String,
+    /// `autoscaling:EC2_INSTANCE_LAUNCHING` or `autoscaling:EC2_INSTANCE_TERMINATING`.
+    pub transition: String,
+    /// Seconds without a word of whoever owns the hook, after which AWS takes the default result.
+    pub heartbeat_seconds: Option<i32>,
+    /// `ABANDON` or `CONTINUE`.
+    pub default_result: Option<String>,
 }
 
 /// A scheduled action due at a known time.
@@ -229,6 +252,17 @@ pub struct ScheduledAction {
     pub desired: Option<i32>,
     /// Maximum it sets.
     pub max: Option<i32>,
+}
+
+/// A CloudWatch alarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
+    /// AWS's sentence about the state.
+    pub reason: Option<String>,
 }
 
 /// One numbered launch template version. Immutable in AWS, so it is read once.
@@ -278,12 +312,44 @@ pub struct Observation {
     pub activities: Vec<Activity>,
     /// Template versions that the group, its instances or its refreshes name, by number.
     pub versions: BTreeMap<i64, TemplateVersion>,
+    /// Scaling policies of the group, each by its name with what it does; `None` when this look did not ask.
+    #[serde(default)]
+    pub policies: Option<BTreeMap<String, String>>,
+    /// The guard alarms of the environment, where this look asked.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+    /// When the policies were asked for (cloud clock); kept from look to look.
+    #[serde(default)]
+    pub policies_at: Millis,
+    /// When target health was asked for (cloud clock).
+    #[serde(default)]
+    pub health_at: Millis,
+    /// When refreshes and activities were asked for (cloud clock).
+    #[serde(default)]
+    pub detail_at: Millis,
+    /// The group's lifecycle hooks. Asked for only while a change runs and an instance waits for one.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
+    /// Seconds of the deregistration delay, by target group. Asked for only while a change runs and a target drains.
+    #[serde(default)]
+    pub drains: BTreeMap<String, i32>,
+    /// Since when each instance is as it is, as far as looks told.
+    #[serde(default)]
+    pub since: BTreeMap<String, Since>,
+    /// The same of each refresh that was active.
+    #[serde(default)]
+    pub refresh_since: BTreeMap<String, RefreshSince>,
 }
 
 /// Mark in `rest` of the version that `$Default` resolved to at a look.
 pub const DEFAULT_MARK: &str = "fleetgate.default";
 
 impl Observation {
+    /// The same but for the times of the looks.
+    pub fn alike(&self, other: &Self) -> bool {
+        let timeless = |o: &Self| Self { at: 0, health_at: 0, detail_at: 0, policies_at: 0, ..o.clone() };
+        timeless(self) == timeless(other)
+    }
     /// The version that the group launches: its number, or what its alias resolved to at the look.
     pub fn launched_version(&self) -> Option<i64> {
         let LaunchSource::Template(t) = &self.group.as_ref()?.launch else { return None };

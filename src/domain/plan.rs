@@ -9,19 +9,23 @@
 mod capacity;
 mod commands;
 mod pin;
+mod refresh;
 mod rollout;
+mod settings;
 mod support;
 mod terminate;
 
-pub use support::support;
+pub use support::{blocking_processes, support};
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::canonical;
-use super::change::{Capacity, Intent, Kind, Step};
+use super::change::{Capacity, Intent, Kind, RefreshMode, Settings, Step};
 use super::environment::Environment;
 use super::image::{self, Launched};
-use super::observation::{Group, Image, LaunchSource, Millis, Observation, ScheduledAction, TemplateRef, TemplateVersion};
+use super::observation::{Alarm, Group, Image, LaunchSource, Millis, Observation, ScheduledAction, TemplateRef, TemplateVersion};
 use super::problem::{FieldError, Problem};
 use super::release::Release;
 use super::strategy::Preferences;
@@ -63,6 +67,12 @@ pub struct Bound {
     pub instance: Option<String>,
     /// Lower desired with it.
     pub shrink: bool,
+    /// Settings to set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
+    /// The foreign refresh, and what is done with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<(String, RefreshMode)>,
 }
 
 /// The launch template part of [`Bound`].
@@ -201,6 +211,16 @@ pub struct Facts {
     pub former: Option<TemplateVersion>,
     /// The release was good here within the policy's days, and was approved here where approval is asked.
     pub was_good_here: bool,
+    /// What Fleetgate owes AWS here, in sentences.
+    pub debts: Vec<String>,
+    /// Seconds that nineteen of twenty boots took here at most, before this change was asked for.
+    pub boot_p95_seconds: Option<i32>,
+    /// The guard alarms, as CloudWatch shows them.
+    pub alarms: Vec<Alarm>,
+    /// Refreshes that Fleetgate started itself.
+    pub own_refreshes: BTreeSet<String>,
+    /// The wanted template version, where there is one.
+    pub version: Option<TemplateVersion>,
 }
 
 /// Plans `intent`.
@@ -217,6 +237,8 @@ pub fn plan(intent: &Intent, env: &Environment, facts: &Facts, obs: &Observation
         Intent::Replace { strategy } => rollout::replace(env, facts, obs, group, strategy),
         Intent::Capacity { min, desired, max, base } => capacity::plan(env, obs, group, (*min, *desired, *max), *base),
         Intent::Terminate { instance, shrink } => terminate::plan(env, obs, group, instance, *shrink),
+        Intent::Settings(wanted) => settings::plan(env, facts, obs, group, wanted),
+        Intent::Refresh { refresh, mode } => refresh::plan(env, facts, obs, group, refresh, *mode),
     }
 }
 
@@ -343,6 +365,8 @@ fn bound(env: &Environment, group: &Group, kind: Kind) -> Bound {
         set_max: None,
         instance: None,
         shrink: false,
+        settings: None,
+        refresh: None,
     }
 }
 

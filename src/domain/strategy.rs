@@ -33,7 +33,13 @@ pub struct Preferences {
     pub checkpoint_delay_seconds: i32,
     /// CloudWatch alarms that stop the refresh; empty = none.
     pub alarms: Vec<String>,
+    /// Processes that are suspended while it rolls, and resumed on every way out; empty = none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspend: Vec<String>,
 }
+
+/// Processes that a rollout may suspend for its time: none without which a refresh could not end (aws-reference 4.6).
+pub const SUSPENDABLE: [&str; 3] = ["AlarmNotification", "AZRebalance", "ScheduledActions"];
 
 /// What a refresh does with scale-in protected instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -77,6 +83,9 @@ pub struct StrategyChoice {
     pub checkpoints: Option<Vec<i32>>,
     /// Seconds of each pause.
     pub checkpoint_delay_seconds: Option<i32>,
+    /// Processes to suspend while it rolls: `AlarmNotification`, `AZRebalance`, `ScheduledActions`. Absent = none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<Vec<String>>,
 }
 
 /// A named choice, so that nobody must know every preference at three in the morning. Each value is shown, and may be edited.
@@ -159,6 +168,7 @@ pub fn preferences(
         checkpoints: choice.checkpoints.clone().unwrap_or_default(),
         checkpoint_delay_seconds: choice.checkpoint_delay_seconds.unwrap_or(0),
         alarms: Vec::new(),
+        suspend: choice.suspend.clone().unwrap_or_default(),
     };
     let mut bad = Vec::new();
     let mut check = |ok: bool, field: &str, message: String| {
@@ -184,6 +194,9 @@ pub fn preferences(
         "checkpoint_delay_seconds",
         format!("must be 0 to {LONGEST_WAIT_SECONDS} seconds, not {}", p.checkpoint_delay_seconds),
     );
+    for name in p.suspend.iter().filter(|n| !SUSPENDABLE.contains(&n.as_str())) {
+        check(false, "suspend", format!("`{name}` can not be suspended for a rollout; use {}", SUSPENDABLE.join(", ")));
+    }
     let ascending = p.checkpoints.windows(2).all(|w| w[0] < w[1]);
     let in_range = p.checkpoints.iter().all(|c| (1..=100).contains(c));
     check(ascending && in_range, "checkpoints", "must be ascending percentages from 1 to 100".into());

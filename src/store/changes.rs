@@ -386,6 +386,27 @@ impl Store {
             .await?)
     }
 
+    /// Seconds that each instance of the last twenty rollouts that had succeeded before `until` (wall clock) took to boot.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn list_boots(&self, env: i64, until: Millis) -> Result<Vec<i64>> {
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "select progress from changes where env = $1 and state = 'succeeded' and finished_at <= $2 and kind in ('deploy', 'rollback', 'replace')
+             order by number desc limit 20",
+        )
+        .bind(env)
+        .bind(until)
+        .fetch_all(self.reads())
+        .await?;
+        let mut all = Vec::new();
+        for (text,) in rows {
+            let progress: Progress = serde_json::from_str(&text)?;
+            all.extend(crate::domain::evidence::boots(&progress.seen));
+        }
+        Ok(all)
+    }
+
     /// Steps of a change, in order.
     ///
     /// # Errors

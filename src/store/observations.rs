@@ -41,20 +41,25 @@ impl Store {
             .collect()
     }
 
-    /// Keeps a look. Nothing is written when nothing changed but the time, and the last write is younger than `fresh_ms`.
+    /// Keeps a look, and tells what others changed since the one before. `lag_ms`: cloud milliseconds that a read may lag behind.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn keep_observation(&self, env: i64, obs: Observation) -> Result<()> {
+    pub async fn keep_observation(&self, env: i64, obs: Observation, lag_ms: Millis) -> Result<()> {
         let topic = format!("env-{env}");
+        let lag = i64::try_from(self.clocks().real(lag_ms).as_millis()).unwrap_or(lag_ms);
         self.keep(move |tx| {
             Box::pin(async move {
-                let old: Option<(String,)> = sqlx::query_as("select body from observations where env = $1").bind(env).fetch_optional(tx.conn()).await?;
+                let old: Option<(String, i64)> =
+                    sqlx::query_as("select body, at from observations where env = $1").bind(env).fetch_optional(tx.conn()).await?;
                 let same = match &old {
-                    Some((body,)) => serde_json::from_str::<Observation>(body).is_ok_and(|o| Observation { at: obs.at, ..o } == obs),
+                    Some((body, _)) => serde_json::from_str::<Observation>(body).is_ok_and(|o| o.alike(&obs)),
                     None => false,
                 };
                 let now = tx.now();
+                // What ended before the look before, and could not show late in it, explains nothing any more.
+                let since = old.as_ref().map_or(0, |(_, at)| at - lag);
+                tx.sight(env, &obs, since, same).await?;
                 sqlx::query(
                     "insert into observations (env, at, cloud_at, body, misses) values ($1, $2, $3, $4, 0)
                      on conflict (env) do update set at = excluded.at, cloud_at = excluded.cloud_at, body = excluded.body, misses = 0, failure = null, failed_at = null",
@@ -89,6 +94,39 @@ impl Store {
                     .execute(tx.conn())
                     .await?;
                 Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Why environments can not be rolled back to their last good release, by row id; those that can are not in it.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn list_unready(&self) -> Result<HashMap<i64, String>> {
+        let rows: Vec<(i64, String)> = sqlx::query_as("select env, sentence from unready").fetch_all(self.reads()).await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Notes why an environment can not be rolled back now, or that it can; its events tell of it.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn keep_unready(&self, env: i64, sentence: Option<String>) -> Result<()> {
+        self.keep(move |tx| {
+            Box::pin(async move {
+                sqlx::query("delete from unready where env = $1").bind(env).execute(tx.conn()).await?;
+                let now = tx.now();
+                if let Some(words) = &sentence {
+                    sqlx::query("insert into unready (env, sentence, at) values ($1, $2, $3)")
+                        .bind(env)
+                        .bind(words.clone())
+                        .bind(now)
+                        .execute(tx.conn())
+                        .await?;
+                }
+                let words = sentence.unwrap_or_else(|| "It can be rolled back again.".into());
+                tx.event(&format!("env-{env}"), None, Some(&words)).await
             })
         })
         .await

@@ -165,7 +165,7 @@ pub(super) fn groups(overviews: &[Overview]) -> Vec<Group> {
 }
 
 /// Kinds of needs, the most urgent first; ends of changes stand between those of AWS and those of somebody's convenience.
-const URGENCY: [&str; 7] = ["Problem", "Health", "No contact", "", "Approval", "Drift", "Pin"];
+const URGENCY: [&str; 8] = ["Problem", "Health", "No contact", "", "Approval", "Rollback", "Drift", "Pin"];
 /// How long a bad end stays among what needs somebody.
 const BAD_END_MS: i64 = 24 * 3_600_000;
 
@@ -276,6 +276,18 @@ fn urgent(actor: &Actor, o: &Overview) -> Vec<Need> {
             at: None,
             button: "Pin the template".into(),
             to: format!("{href}/pin"),
+        });
+    } else if let Some(why) = &o.unready {
+        out.push(Need {
+            icon: "undo",
+            class: "bad",
+            kind: "Rollback",
+            link: href.clone(),
+            subject: scope,
+            sentence: why.clone(),
+            at: None,
+            button: "Open it".into(),
+            to: href,
         });
     } else if o.drifted() {
         out.push(Need {

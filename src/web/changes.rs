@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::draw::{self, Band};
 use super::environments::{Zone, zones};
 use super::error::ApiError;
+use super::explain::{Why, why};
 use super::page::{Frame, Visit, again, go, page};
 use super::phases::{Phase, phases};
 use super::words::{self, Moment, Wrong};
@@ -119,6 +120,7 @@ struct ShowPage {
     timeline: Vec<Event>,
     approvals: Vec<Approval>,
     card: Option<Card>,
+    why: Option<Why>,
     waits: Vec<Check>,
     tag: Option<String>,
     may_cancel: bool,
@@ -233,6 +235,7 @@ pub async fn show(visit: Visit, Path(number): Path<i64>) -> Result<Response, Api
             None => format!("{} since the request", words::span(end - c.created_at)),
         },
         card: card(&c),
+        why: why(&visit, &o, Some(&c), true),
         waits: c.plan.checks.iter().filter(|k| k.verdict != Verdict::Ok).cloned().collect(),
         may_close: has(Role::Admin) && c.state.holds_lane(),
         may_deploy: has(Role::Deployer),

@@ -250,6 +250,7 @@ fn strategy(form: &Form) -> Result<StrategyChoice, Vec<FieldError>> {
             _ => pace.standby,
         },
         checkpoints: pace.checkpoints,
+        suspend: pace.suspend,
     };
     if !form.checkpoints.trim().is_empty() {
         let parts: Result<Vec<i32>, _> = form.checkpoints.split([',', ' ']).filter(|p| !p.is_empty()).map(str::parse).collect();
@@ -330,7 +331,7 @@ pub async fn create(visit: Visit, Path((app, name)): Path<(String, String)>, axu
             key: Some(key(&form.key)),
             read: Some(form.plan_hash.clone()),
         };
-        match visit.site.app.request_change(&visit.actor, &env, request).await {
+        match Box::pin(visit.site.app.request_change(&visit.actor, &env, request)).await {
             Ok(change) => return Ok(go(&format!("/deployments/{}", change.number))),
             // The plan is shown again as it is now, with what came between.
             Err(problem @ Problem::Conflict { .. }) => return review(&visit, env, form, intent, made, Some(problem)).await,

@@ -5,14 +5,22 @@ use axum::extract::Path;
 use axum::response::Response;
 
 use super::error::ApiError;
+use super::explain::{Why, why};
+use super::foreign::{Shown, shown};
 use super::page::{Frame, Visit, page};
-use super::words::Moment;
+use super::words::{Moment, Wrong};
 use crate::app::overview::{Overview, Readiness};
 use crate::domain::access::Role;
 use crate::domain::change::{Capacity, Kind};
+use crate::domain::environment::Environment;
 use crate::domain::fleet::Instance;
 use crate::domain::observation::Activity;
+use crate::domain::problem::Problem;
 use crate::store::changes::{Change, Filter};
+use crate::store::debts::Debt;
+
+/// Sightings on the page.
+const SIGHTINGS: i64 = 8;
 
 /// A zone of the fleet map.
 pub(super) struct Zone {
@@ -46,7 +54,7 @@ pub(super) fn head(id: &str) -> &str {
 
 #[derive(Template)]
 #[template(path = "environments/show.html")]
-struct Page {
+pub(super) struct Page {
     frame: Frame,
     o: Overview,
     cell: super::board::Cell,
@@ -58,16 +66,30 @@ struct Page {
     as_of: Option<Moment>,
     may_deploy: bool,
     running: Option<Change>,
+    why: Option<Why>,
     undoes: bool,
     /// Where an instance is terminated.
     terminate: Option<String>,
+    /// What others changed, newest first.
+    sightings: Vec<Shown>,
+    /// What Fleetgate owes AWS here.
+    debts: Vec<Debt>,
+    key: String,
+    wrong: Option<Wrong>,
 }
 
 /// `GET /apps/{app}/{env}`.
 pub async fn show(visit: Visit, Path((app, env)): Path<(String, String)>) -> Result<Response, ApiError> {
+    let env = visit.site.app.visible(&visit.actor, &app, &env).await?;
+    page(&build(&visit, env, None).await?)
+}
+
+/// The page of an environment, with what was wrong with a form on it.
+pub(super) async fn build(visit: &Visit, env: Environment, wrong: Option<Wrong>) -> Result<Page, Problem> {
     let site = &visit.site;
-    let env = site.app.visible(&visit.actor, &app, &env).await?;
     let o = site.app.overview(env).await?;
+    let sightings = shown(site.app.store.list_sightings(o.env.id, SIGHTINGS).await?, o.obs());
+    let debts = site.app.store.list_owed(o.env.id).await?;
     let readiness = site.app.readiness(&o).await?;
     let filter = Filter { app: Some(o.env.app.clone()), env: Some(o.env.name.clone()), ..Filter::default() };
     let changes = site.app.store.list_changes(&filter, 10).await?;
@@ -79,8 +101,12 @@ pub async fn show(visit: Visit, Path((app, env)): Path<(String, String)>) -> Res
         .protected(o.env.protected)
         .live(format!("env-{} app-{}", o.env.id, o.env.app))
         .say(format!("{}: {}", o.env.scope(), o.sentence));
-    page(&Page {
+    Ok(Page {
         frame,
+        sightings,
+        debts,
+        key: super::deploy::new_key(),
+        wrong,
         cell: super::board::cell(&o),
         zones: zones(&o.instances),
         capacity: o.capacity(),
@@ -88,6 +114,7 @@ pub async fn show(visit: Visit, Path((app, env)): Path<(String, String)>) -> Res
         may_deploy: visit.actor.has(Role::Deployer, &o.env.scope()),
         terminate: visit.actor.has(Role::Deployer, &o.env.scope()).then(|| format!("/apps/{}/terminate", o.env.scope())),
         undoes: running.as_ref().is_some_and(|c| c.kind == Kind::Deploy && c.progress.undo.is_none()),
+        why: why(visit, &o, o.subject(), false),
         running,
         readiness,
         changes,

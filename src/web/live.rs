@@ -46,7 +46,11 @@ pub async fn stream(
     let after = last.or(begin.since).filter(|id| (0..=head).contains(id));
     let (out, events) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(8);
     #[expect(clippy::disallowed_methods, reason = "ends with its reader, or with the site")]
-    tokio::spawn(feed(site, actor, proof, after, head, out));
+    tokio::spawn(async move {
+        let stop = site.stop.clone();
+        // Around all of it: a feed whose reader takes nothing must end too, so that the stream ends in order.
+        stop.run_until_cancelled(feed(site, actor, proof, after, head, out)).await;
+    });
     let mut response = Sse::new(ReceiverStream::new(events)).into_response();
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)
@@ -85,7 +89,6 @@ async fn feed(site: Site, mut actor: Actor, proof: Proof, after: Option<i64>, he
             }
         }
         tokio::select! {
-            () = site.stop.cancelled() => return,
             () = out.closed() => return,
             changed = woken.changed() => if changed.is_err() { return },
             _ = beat.tick() => {

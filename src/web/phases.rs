@@ -38,6 +38,9 @@ fn label(step: Step, c: &Change) -> String {
         Step::Resize => "Resizing".into(),
         Step::TerminateInstance => "Terminate sent".into(),
         Step::Leave => "Leaving".into(),
+        Step::Suspend => "Suspended".into(),
+        Step::Resume => "Resumed".into(),
+        Step::SetGroup => "Settings sent".into(),
         Step::Settle => "Done".into(),
     }
 }

@@ -86,7 +86,7 @@ async fn create(visit: Visit, app: &str, name: &str, kind: Kind, form: Form) -> 
                 key: Some(key(&form.key)),
                 read: None,
             };
-            visit.site.app.request_change(&visit.actor, &env, request).await
+            Box::pin(visit.site.app.request_change(&visit.actor, &env, request)).await
         }
         Err(problem) => Err(problem),
     };

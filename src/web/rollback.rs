@@ -110,7 +110,7 @@ pub async fn create(visit: Visit, Path((app, name)): Path<(String, String)>, axu
                 key: Some(key(&form.key)),
                 read: None,
             };
-            visit.site.app.request_change(&visit.actor, &env, request).await
+            Box::pin(visit.site.app.request_change(&visit.actor, &env, request)).await
         }
         Err(problem) => Err(problem),
     };

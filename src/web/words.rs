@@ -163,7 +163,7 @@ pub fn state(state: impl Borrow<State>) -> (&'static str, &'static str, &'static
 /// The state's word where nothing rolls.
 pub fn state_of(state_now: impl Borrow<State>, kind: impl Borrow<Kind>) -> (&'static str, &'static str, &'static str) {
     match (*state_now.borrow(), *kind.borrow()) {
-        (State::Running, Kind::Capacity | Kind::Terminate | Kind::Pin) => ("Running", "run", "rolling"),
+        (State::Running, Kind::Capacity | Kind::Terminate | Kind::Pin | Kind::Settings | Kind::Refresh) => ("Running", "run", "rolling"),
         (other, _) => state(other),
     }
 }
@@ -179,6 +179,8 @@ pub fn title(kind: impl Borrow<Kind>, release: impl Borrow<Option<i64>>) -> Stri
         (Kind::Capacity, _) => "Change capacity".into(),
         (Kind::Terminate, _) => "Terminate one instance".into(),
         (Kind::Pin, _) => "Pin the template".into(),
+        (Kind::Settings, _) => "Set the group's settings".into(),
+        (Kind::Refresh, _) => "End a foreign refresh".into(),
     }
 }
 
@@ -191,6 +193,8 @@ pub fn action(name: &str) -> String {
         "change.request.capacity" => "Asked to change capacity",
         "change.request.terminate" => "Asked to terminate an instance",
         "change.request.pin" => "Asked to pin the template",
+        "change.request.settings" => "Asked to set the group's settings",
+        "change.request.refresh" => "Asked to end a foreign refresh",
         "change.approve" => "Approved",
         "change.reject" => "Rejected",
         "change.cancel" => "Stopped, undid or withdrew",

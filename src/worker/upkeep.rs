@@ -1,5 +1,5 @@
-//! Deadlines that nobody is working on: requests and approvals that lapse, acts of closed changes without an outcome, and the
-//! end of this process's epoch.
+//! Deadlines that nobody is working on: requests and approvals that lapse, acts of closed changes without an outcome, what
+//! ended changes still owe AWS, and the end of this process's epoch.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::domain::problem::Problem;
 /// Of the database.
 pub async fn tick(app: &App) -> Result<usize, Problem> {
     app.resolve_closed().await?;
+    app.pay_debts().await?;
     app.expire_changes().await
 }
 
@@ -25,7 +26,9 @@ pub async fn run(app: App, stop: CancellationToken) {
             tracing::error!("another process has taken over this database; this one stops");
             return;
         }
-        match tick(&app).await {
+        // Looks, and single writes that the store's writer finishes by itself.
+        let Some(swept) = stop.run_until_cancelled(tick(&app)).await else { return };
+        match swept {
             Ok(0) => {}
             Ok(lapsed) => tracing::info!(lapsed, "changes lapsed"),
             Err(problem) => tracing::warn!(%problem, "upkeep failed; it is tried again"),

@@ -49,6 +49,7 @@ export function pages({ waiting, undone, done }) {
     ['/admin/tokens', '/admin/tokens', 'ada'],
     ['/me', '/me', 'dan'],
     ['/help', '/help', 'vera'],
+    ['/help/infrastructure-as-code', '/help/infrastructure-as-code', 'vera'],
     ['404', '/nowhere', 'vera'],
     ['403', '/admin/people', 'vera'],
   ];

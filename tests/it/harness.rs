@@ -68,6 +68,7 @@ pub(crate) struct TestApp {
     pub(crate) names: StackNames,
     pub(crate) dir: tempfile::TempDir,
     unknown_calls_allowed: bool,
+    strangers: bool,
 }
 
 type Edit = Box<dyn FnOnce(&mut Seed, &StackNames) + Send>;
@@ -84,6 +85,12 @@ pub(crate) struct Setup {
 pub(crate) fn drawn(seed: u64) -> u64 {
     let moved: u64 = std::env::var("FLEETGATE_TEST_SEEDS").ok().map_or(0, |n| n.parse().expect("FLEETGATE_TEST_SEEDS is a number"));
     seed + moved * 10_000
+}
+
+/// The count of a test's cases: the short figure, or what the variable says for the long one (docs/proofs.md).
+#[expect(clippy::disallowed_methods, reason = "the product's configuration is not concerned")]
+pub(crate) fn long(variable: &str, short: usize) -> usize {
+    std::env::var(variable).ok().map_or(short, |n| n.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
 impl Setup {
@@ -113,10 +120,10 @@ impl TestApp {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/fleetgate.db", dir.path().display());
         let store = Store::open(&url, clocks.clone()).await.unwrap().take_over(Some(&dir.path().join("lock"))).await.unwrap();
-        let aws = Aws::connect(aws_config(&sim), clocks.clone()).await;
+        let aws = Aws::connect(AwsConfig { tripwire: store.tripwire(), ..aws_config(&sim) }, clocks.clone()).await;
         let app = App::new(store, aws, clocks, Settings { region: names.region.clone(), ..Settings::default() });
         let router = router(&app);
-        Self { app, router, sim, clock, names, dir, unknown_calls_allowed: false }
+        Self { app, router, sim, clock, names, dir, unknown_calls_allowed: false, strangers: false }
     }
 
     /// People, the application, `staging` and `production`; production is protected.
@@ -184,7 +191,7 @@ impl TestApp {
             As::Token(t) => request.header(header::AUTHORIZATION, format!("Bearer {t}")),
             As::Nobody => request,
         };
-        let answer = self.router.clone().oneshot(request.header(header::HOST, HOST).body(body).unwrap()).await.unwrap();
+        let answer = Box::pin(self.router.clone().oneshot(request.header(header::HOST, HOST).body(body).unwrap())).await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -197,6 +204,11 @@ impl TestApp {
 
     pub(crate) async fn post(&self, who: &As, path: &str, body: Value) -> Answer {
         self.send(who, Request::post(path).header(header::CONTENT_TYPE, "application/json"), Body::from(body.to_string())).await
+    }
+
+    pub(crate) async fn post_with_key(&self, who: &As, path: &str, body: Value, key: &str) -> Answer {
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json").header("idempotency-key", key);
+        self.send(who, request, Body::from(body.to_string())).await
     }
 
     pub(crate) async fn change(&self, who: &As, env: &str, body: Value) -> Answer {
@@ -248,7 +260,11 @@ impl TestApp {
     pub(crate) async fn run(&self, who: &As, number: i64) -> (Value, f64) {
         let begun = self.clock.now();
         self.work().await;
-        for _ in 0..MOST_STEPS {
+        for step in 0..MOST_STEPS {
+            // Somebody watches, so that the session does not end meanwhile.
+            if step % 60 == 59 {
+                self.get(who, "/api/v1/me").await;
+            }
             let c = self.app.store.find_change(number).await.unwrap().unwrap();
             if c.state.is_final() {
                 return (self.show(who, number).await, (self.clock.now() - begun) as f64 / 60_000.0);
@@ -306,7 +322,7 @@ impl TestApp {
         let url = format!("sqlite://{}/fleetgate.db", self.dir.path().display());
         let clocks = self.app.clocks.clone();
         let store = Store::open(&url, clocks.clone()).await.unwrap().take_over(None).await.unwrap();
-        let aws = Aws::connect(aws_config(&self.sim), clocks.clone()).await;
+        let aws = Aws::connect(AwsConfig { tripwire: store.tripwire(), ..aws_config(&self.sim) }, clocks.clone()).await;
         self.app = App::new(store, aws, clocks, (*self.app.settings).clone());
         self.router = router(&self.app);
     }
@@ -324,17 +340,57 @@ impl TestApp {
         self.unknown_calls_allowed = true;
     }
 
-    /// Refuses leftovers.
+    /// Other rules for an environment, as if it had been adopted with them.
+    pub(crate) async fn set_policy(&self, env: i64, policy: &fleetgate::domain::environment::Policy) {
+        let text = serde_json::to_string(policy).unwrap();
+        let write: fleetgate::store::Write<()> = Box::new(move |tx| {
+            Box::pin(async move {
+                sqlx::query("update environments set policy = $2 where id = $1").bind(env).bind(text).execute(tx.conn()).await?;
+                Ok(())
+            })
+        });
+        self.app.store.keep(write).await.unwrap();
+    }
+
+    /// Somebody deletes an image in ECR.
+    pub(crate) async fn delete_image(&self, digest: &str) {
+        let config = aws_sdk_ecr::config::Builder::new()
+            .behavior_version(aws_sdk_ecr::config::BehaviorVersion::latest())
+            .region(aws_sdk_ecr::config::Region::new(self.names.region.clone()))
+            .endpoint_url(format!("http://{}", self.sim.addr))
+            .credentials_provider(aws_sdk_ecr::config::Credentials::new("AKIATEST", "test", None, None, "test"))
+            .build();
+        let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(digest).build();
+        let client = aws_sdk_ecr::Client::from_conf(config);
+        let out = client.batch_delete_image().repository_name(&self.names.repository).image_ids(id).send().await.unwrap();
+        assert!(out.failures().is_empty(), "{out:?}");
+    }
+
+    /// Refuses leftovers; others acted here too.
+    pub(crate) async fn finish_with_strangers(mut self) {
+        self.strangers = true;
+        self.finish().await;
+    }
+
+    /// Refuses leftovers, and whatever Fleetgate took for the act of somebody else.
     pub(crate) async fn finish(self) {
+        if !self.strangers {
+            for env in self.app.store.list_environments().await.unwrap() {
+                let seen = self.app.store.list_sightings(env.id, 100).await.unwrap();
+                assert!(seen.is_empty(), "nobody else acted in {}: {seen:#?}", env.scope());
+            }
+        }
         self.app.store.verify_audit().await.unwrap().expect("the chain holds");
-        let calls = self.calls();
+        let mut calls = self.calls();
+        // Strangers have no role of ours.
+        calls.retain(|c| !self.strangers || c.principal.contains("assumed-role"));
         let known: BTreeSet<&str> = iam::READS
             .iter()
             .chain(&iam::REPOSITORY_READS)
             .chain(&iam::GROUP_ACTS)
             .chain(&iam::TEMPLATE_ACTS)
             .map(|a| a.split_once(':').unwrap().1)
-            .chain(["GetCallerIdentity", "AssumeRole"])
+            .chain(["GetCallerIdentity", "AssumeRole", "BatchDeleteImage", "DescribeAlarms"])
             .collect();
         if !self.unknown_calls_allowed {
             for c in &calls {
@@ -342,6 +398,10 @@ impl TestApp {
             }
         }
         check_acts(&self.app.store, &calls).await;
+        for env in self.app.store.list_environments().await.unwrap() {
+            let owed = self.app.store.list_owed(env.id).await.unwrap();
+            assert!(owed.is_empty(), "an unpaid debt: {owed:#?}");
+        }
     }
 }
 
@@ -366,6 +426,7 @@ pub(crate) fn aws_config_at(endpoint: String) -> AwsConfig {
         read_backoff: Duration::from_millis(5),
         // Nothing refills a budget on a clock that stands still.
         budget: BudgetConfig { per_second: 1e6, burst: 1e9, reserve: 0.0 },
+        ..AwsConfig::default()
     }
 }
 

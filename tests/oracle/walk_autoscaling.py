@@ -1,5 +1,6 @@
 """Auto Scaling beyond the first walk: policies, attachments, detached instances, batches of schedules, tags, deletion."""
 
+WARMUP = 90
 STEP = {"AdjustmentType": "PercentChangeInCapacity", "PolicyType": "StepScaling", "MinAdjustmentMagnitude": 2}
 
 
@@ -30,6 +31,9 @@ def types(walk):
 
 def policies(walk, by_name):
     checks = walk.checks
+    # A step counts from the instances that are warm; how lately the last one came is drawn.
+    walk.in_service(walk.group()["DesiredCapacity"])
+    walk.sim.advance(WARMUP)
     steps = [
         {"MetricIntervalLowerBound": 0.0, "MetricIntervalUpperBound": 12.5, "ScalingAdjustment": 10},
         {"MetricIntervalLowerBound": 12.5, "ScalingAdjustment": 50},
@@ -41,7 +45,7 @@ def policies(walk, by_name):
     own = {"CustomizedMetricSpecification": depth, "TargetValue": 100.0, "DisableScaleIn": True}
     wanted = {
         "simple": simple,
-        "steps": {**STEP, "StepAdjustments": steps, "MetricAggregationType": "Maximum", "EstimatedInstanceWarmup": 90},
+        "steps": {**STEP, "StepAdjustments": steps, "MetricAggregationType": "Maximum", "EstimatedInstanceWarmup": WARMUP},
         "cpu": {"PolicyType": "TargetTrackingScaling", "TargetTrackingConfiguration": cpu, "EstimatedInstanceWarmup": 60},
         "depth": {"PolicyType": "TargetTrackingScaling", "TargetTrackingConfiguration": own, "Enabled": False},
     }

@@ -73,16 +73,18 @@ async fn an_abandoned_launch_is_cancelled_and_tried_again() {
     w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "3")]).await;
     let id = wait_for(&w, "Pending:Wait", 100);
     complete(&w, "boot", &id, "ABANDON").await;
+    w.handle.advance(29.0);
+    assert_eq!(w.truth().iter().filter(|i| i["lifecycle"] == "Pending").count(), 0, "not before launch_retry is over");
     let got = w.on_group("DescribeScalingActivities", &[]).await;
     assert!(got.all("StatusCode").contains(&"Cancelled".to_owned()));
     assert!(got.body.contains("Instance failed to complete user&apos;s") || got.body.contains("Instance failed to complete user's"), "{}", got.body);
     assert!(got.body.contains("was abandoned: Lifecycle Action Completed with ABANDON Result"));
-    w.handle.advance(61.0);
+    w.handle.advance(32.0);
     assert_eq!(state(&w, &id), "", "it is gone");
     let next = wait_for(&w, "Pending:Wait", 200);
     assert_ne!(next, id);
     complete(&w, "boot", &next, "CONTINUE").await;
-    w.handle.advance(100.0);
+    w.handle.advance(200.0);
     assert_eq!(w.targets().await, ["healthy", "healthy", "healthy"]);
 }
 

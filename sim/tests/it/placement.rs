@@ -1,5 +1,6 @@
 //! Which instance goes, and where one comes (aws-reference 4.6, 4.7).
 
+use fleetgate_sim::seed::Subnet;
 use serde_json::{Value, json};
 
 use crate::client::{ASG, TEMPLATE, World, runs, world, world_with};
@@ -62,6 +63,20 @@ async fn the_oldest_template_version_goes_first_and_the_default_policy_says_so_t
     }
 }
 
+/// Two instances of another template, younger and of a higher version than the group's own two.
+#[tokio::test]
+async fn instances_of_another_template_go_before_any_of_the_group_s_own() {
+    let w = world().await;
+    w.on_group("UpdateAutoScalingGroup", &[("TerminationPolicies.member.1", "OldestLaunchTemplate")]).await;
+    let other = "stateless-app-staging-template";
+    w.ec2("CreateLaunchTemplateVersion", &[("LaunchTemplateName", other), ("SourceVersion", "1"), ("LaunchTemplateData.EbsOptimized", "true")]).await;
+    for (template, version, desired) in [(other, "2", "4"), (TEMPLATE, "1", "2")] {
+        w.on_group("UpdateAutoScalingGroup", &[("LaunchTemplate.LaunchTemplateName", template), ("LaunchTemplate.Version", version)]).await;
+        size(&w, desired).await;
+    }
+    assert!(w.truth().len() == 2 && w.truth().iter().all(|i| runs(i, "1")), "{:?}", w.truth());
+}
+
 #[tokio::test]
 async fn closest_to_the_next_hour_of_its_life() {
     let w = world().await;
@@ -81,16 +96,24 @@ async fn a_later_policy_breaks_the_ties_of_the_first() {
     let rows = four(&w, "OldestLaunchTemplate").await;
     let both = [("TerminationPolicies.member.1", "OldestLaunchTemplate"), ("TerminationPolicies.member.2", "NewestInstance")];
     w.on_group("UpdateAutoScalingGroup", &both).await;
-    assert_eq!(gone_after(&w, &rows, "3").await, [3], "of the three with the old version the newest");
+    // The second one goes from the other zone, where the newest has the newer version.
+    let gone = gone_after(&w, &rows, "2").await;
+    assert!(gone.len() == 2 && gone.contains(&3) && !gone.contains(&2), "of the three with the old version the newest: {gone:?}");
 }
 
 #[tokio::test]
 async fn the_fullest_zone_comes_before_any_policy_and_protection_before_all() {
     let w = world().await;
     w.on_group("UpdateAutoScalingGroup", &[("TerminationPolicies.member.1", "NewestInstance")]).await;
-    size(&w, "5").await;
+    // One after the other, so that the newest but one stands in the other zone.
+    for desired in ["3", "4", "5"] {
+        size(&w, desired).await;
+    }
     let full = if in_zone(&w, "ap-south-1a") == 3 { "ap-south-1a" } else { "ap-south-1b" };
-    let newest = w.truth().into_iter().filter(|i| i["az"] == full).max_by_key(|i| i["launched_at"].to_string()).expect("three");
+    let mut rows = w.truth();
+    rows.sort_by_key(|i| i["launched_at"].to_string());
+    let newest = rows.pop().expect("five");
+    assert!(newest["az"] == full && rows.last().is_some_and(|i| i["az"] != full), "{rows:?}");
     w.on_group("SetInstanceProtection", &[("InstanceIds.member.1", &id(&newest)), ("ProtectedFromScaleIn", "true")]).await;
     size(&w, "4").await;
     assert_eq!(in_zone(&w, full), 2);
@@ -143,6 +166,39 @@ async fn instances_leave_a_zone_that_the_group_leaves() {
     w.handle.advance(900.0);
     assert_eq!((in_zone(&w, "ap-south-1a"), in_zone(&w, "ap-south-1b")), (0, 2));
     w.asg("UpdateAutoScalingGroup", &[("AutoScalingGroupName", ASG), ("VPCZoneIdentifier", "subnet-none")]).await.refused(400, "ValidationError");
+}
+
+/// Where the zones cannot all be equal: one zone with less than its share, one with more, and one that the group leaves while
+/// the others have their share already.
+#[tokio::test]
+async fn zones_that_cannot_be_equal_are_evened_out_as_far_as_they_can() {
+    // Launches that b and c have room for, size, whether c is left, and what the zones hold in the end.
+    for (launches, desired, left, wanted) in
+        [((None, 0), "4", false, [1, 1, 2]), ((Some(0), 1), "5", false, [1, 2, 2]), ((None, 9), "3", true, [0, 1, 2])]
+    {
+        let w = world_with(7, |s| s.subnets.push(Subnet { id: "subnet-0c".into(), zone: "ap-south-1c".into() })).await;
+        let (in_b, in_c) = launches;
+        w.handle.capacity("ap-south-1b", in_b).expect("known");
+        w.handle.capacity("ap-south-1c", Some(in_c)).expect("known");
+        w.on_group("SuspendProcesses", &[("ScalingProcesses.member.1", "AZRebalance")]).await;
+        size(&w, desired).await;
+        let zones = || ["ap-south-1a", "ap-south-1b", "ap-south-1c"].map(|zone| in_zone(&w, zone));
+        let before = zones();
+        if left {
+            let subnets = w.ec2("DescribeSubnets", &[]).await.all("subnetId");
+            let others: Vec<&str> = subnets.iter().map(String::as_str).filter(|id| *id != "subnet-0c").collect();
+            w.on_group("UpdateAutoScalingGroup", &[("VPCZoneIdentifier", &others.join(","))]).await;
+        }
+        for zone in ["ap-south-1b", "ap-south-1c"] {
+            w.handle.capacity(zone, None).expect("known");
+        }
+        w.on_group("ResumeProcesses", &[]).await;
+        w.handle.advance(1200.0);
+        let mut after = zones();
+        after.sort_unstable();
+        assert_eq!(after, wanted, "{before:?}");
+        assert_eq!(in_zone(&w, "ap-south-1c") == 0, left);
+    }
 }
 
 #[tokio::test]
@@ -216,7 +272,8 @@ async fn without_terminate_nothing_is_taken_out() {
     w.on_group("UpdateAutoScalingGroup", &[("MinSize", "1"), ("DesiredCapacity", "1")]).await;
     w.handle.sicken(&id(&w.truth()[0])).expect("known");
     w.handle.advance(900.0);
-    assert!(w.truth().iter().all(|i| i["lifecycle"] == "InService"));
+    let lifecycles: Vec<Value> = w.truth().iter().map(|i| i["lifecycle"].clone()).collect();
+    assert_eq!(lifecycles, ["InService", "InService"]);
     w.on_group("ResumeProcesses", &[]).await;
     w.handle.advance(400.0);
     assert_eq!(w.targets().await, ["healthy"]);

@@ -340,11 +340,18 @@ async fn without_a_desired_configuration_the_group_s_own_is_used() {
 #[tokio::test]
 async fn oldest_configuration_goes_first_and_zones_stay_balanced() {
     let w = world().await;
-    // A version between: one instance of two is newer than the other.
+    // A version between on one instance of two, and then a new instance of the old version: the oldest configuration is the
+    // younger one's.
     let middle = w.version_of("v4").await;
     w.start(&middle, &[("Preferences.CheckpointPercentages.member.1", "50"), ("Preferences.InstanceWarmup", "30")]).await;
     w.until(&["Successful"], 900).await;
-    w.handle.advance(300.0);
+    w.on_group("UpdateAutoScalingGroup", &[("LaunchTemplate.LaunchTemplateName", TEMPLATE), ("LaunchTemplate.Version", "1")]).await;
+    let old = w.truth().into_iter().find(|i| runs(i, "1") && i["lifecycle"] == "InService").expect("one of two");
+    w.asg("TerminateInstanceInAutoScalingGroup", &[("InstanceId", &id(&old)), ("ShouldDecrementDesiredCapacity", "false")]).await;
+    w.handle.advance(600.0);
+    let mut rows = w.truth();
+    rows.sort_by_key(|i| i["launched_at"].to_string());
+    assert!(rows.len() == 2 && runs(&rows[0], &middle) && runs(&rows[1], "1"), "{rows:?}");
     let last = w
         .ec2(
             "CreateLaunchTemplateVersion",

@@ -112,7 +112,8 @@ async fn cpu_above_target_scales_out_and_below_scales_in() {
     assert!(got.body.contains(&words) && got.body.contains("shrinking the capacity from 4 to 2."), "{}", got.body);
 }
 
-/// The load of three instances at their target, on eight: in to three at once, and never below on the way.
+/// The load of three instances at their target, on eight: in to three at once, and never below on the way, neither while the
+/// five drain nor when they are gone and the newest datapoint is still one of eight.
 #[tokio::test]
 async fn a_scale_in_rounds_in_favour_of_capacity_and_does_not_overshoot() {
     for seed in 0..4 {
@@ -121,10 +122,10 @@ async fn a_scale_in_rounds_in_favour_of_capacity_and_does_not_overshoot() {
             s.groups[0].min = 1;
         })
         .await;
-        track_cpu(&w).await;
         // 8 x 13 %, and what each needs for itself: between two and three instances' worth at 50 %.
         w.offer(json!({"cpu": 13})).await;
         w.handle.advance(1800.0);
+        track_cpu(&w).await;
         let mut least = 8;
         for _ in 0..180 {
             least = least.min(desired(&w).await);
@@ -189,13 +190,18 @@ async fn without_data_nothing_is_scaled() {
 
 #[tokio::test]
 async fn out_if_any_policy_says_so_and_in_only_if_all_do() {
-    let w = world().await;
+    let w = world_with(7, |s| {
+        if let Some(p) = &mut s.params {
+            p.alarm_low_percent = 70;
+        }
+    })
+    .await;
     w.on_group("SetDesiredCapacity", &[("DesiredCapacity", "4")]).await;
     w.handle.advance(300.0);
     track(&w, "cpu", &[CPU, ("TargetTrackingConfiguration.TargetValue", "50"), ("EstimatedInstanceWarmup", "60")]).await;
     let alarms = track_depth(&w, "depth", &[]).await;
-    // CPU is idle and says in; the depth is at its target and says nothing.
-    depth(&w, 95.0, 25).await;
+    // CPU is idle and says in; the depth says nothing: three would be enough for it, but it is above its low alarm.
+    depth(&w, 72.0, 25).await;
     let low = w.on_group("DescribePolicies", &[("PolicyNames.member.1", "cpu")]).await.all("AlarmName").remove(1);
     assert_eq!((state(&w, &low).await, state(&w, &alarms[1]).await), ("ALARM".into(), "OK".into()));
     assert_eq!(desired(&w).await, 4);
@@ -220,9 +226,18 @@ async fn a_policy_that_may_not_scale_in_has_no_say_in_it() {
     track_depth(&w, "depth", &[off]).await;
     depth(&w, 10.0, 25).await;
     assert_eq!(desired(&w).await, 4);
+    // At its target its low alarm is over, and would keep the other one from it.
+    depth(&w, 95.0, 5).await;
     track(&w, "cpu", &[CPU, ("TargetTrackingConfiguration.TargetValue", "50"), ("EstimatedInstanceWarmup", "60")]).await;
-    w.handle.advance(1200.0);
+    depth(&w, 95.0, 5).await;
     assert_eq!(desired(&w).await, 2, "the other one decides alone");
+    // Where it says out it is heard, and the other one does not take that back.
+    w.on_group("UpdateAutoScalingGroup", &[("MaxSize", "3")]).await;
+    depth(&w, 110.0, 10).await;
+    let activities = async || w.on_group("DescribeScalingActivities", &[]).await.all("ActivityId").len();
+    let before = activities().await;
+    depth(&w, 110.0, 20).await;
+    assert_eq!((desired(&w).await, activities().await), (3, before));
 }
 
 #[tokio::test]

@@ -300,7 +300,7 @@ async fn group_metrics_are_switched_on_and_off() {
 #[tokio::test]
 async fn tags_are_put_described_and_deleted() {
     let w = world_with(7, |s| {
-        s.groups[1].tags.insert("team".into(), "blue".into());
+        s.groups[1].tags.extend([("team".into(), "blue".into()), ("owner".into(), "ops".into())]);
     })
     .await;
     let tag = |value: &'static str| {
@@ -321,6 +321,7 @@ async fn tags_are_put_described_and_deleted() {
     };
     assert_eq!(by("auto-scaling-group", ASG).await, ["green"]);
     assert_eq!(by("key", "team").await, ["green", "blue"]);
+    assert_eq!(by("key", "owner").await, ["ops"]);
     assert_eq!(by("value", "blue").await, ["blue"]);
     assert_eq!(by("propagate-at-launch", "false").await, Vec::<String>::new());
     w.asg("DescribeTags", &[("Filters.member.1.Name", "odd")]).await.refused(400, "ValidationError");

@@ -19,7 +19,7 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     if progress.new_version.is_none() {
         progress.new_version = template.reuse;
     }
-    evidence::note(&mut progress.seen, obs, group);
+    evidence::serving(&mut progress.seen, obs, group);
     if progress.stop.is_some() {
         return stop(plan, progress, obs, group);
     }
@@ -46,6 +46,7 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     };
     let old = progress.old_instances.clone();
     let wanted = Wanted { version, not: &old };
+    evidence::note(&mut progress.seen, obs, group, &wanted);
     let Some(refresh) = obs.refresh(&id) else {
         return wait(Step::Roll, State::Running, "AWS has accepted the refresh and does not list it yet.");
     };
@@ -54,7 +55,12 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     match refresh.status.as_str() {
         "Pending" | "InProgress" | "Baking" => {
             if let Some((instance, why)) = failing {
-                return fail_early(plan, progress, &instance.id, why);
+                return fail_early(plan, progress, Some(&instance.id), why);
+            }
+            let guards = plan.bound.preferences.as_ref().map(|p| p.alarms.as_slice()).unwrap_or_default();
+            if let Some(alarm) = obs.alarms.iter().find(|a| a.state == "ALARM" && guards.contains(&a.name)) {
+                let reason = alarm.reason.as_ref().map_or_else(String::new, |r| format!(": {r}"));
+                return fail_early(plan, progress, None, format!("The guard alarm `{}` went into ALARM{reason}.", alarm.name));
             }
             let baking = refresh.status == "Baking";
             let words = if baking {
@@ -66,7 +72,7 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
         }
         "Successful" => {
             if let Some((instance, why)) = failing {
-                return fail_early(plan, progress, &instance.id, why);
+                return fail_early(plan, progress, Some(&instance.id), why);
             }
             prove(plan, progress, obs, group, version, Step::Verify, State::Succeeded)
         }
@@ -96,9 +102,9 @@ fn with_reason(what: &str, refresh: &Refresh) -> String {
 }
 
 /// A deploy is taken back; a rollback or a replacement has nothing better to go back to, so a person decides.
-fn fail_early(plan: &Plan, progress: &Progress, instance: &str, why: String) -> Decision {
+fn fail_early(plan: &Plan, progress: &Progress, instance: Option<&str>, why: String) -> Decision {
     if plan.bound.kind == Kind::Deploy {
-        return Decision::TakeBack { instance: Some(instance.into()), why, by: "fleetgate" };
+        return Decision::TakeBack { instance: instance.map(str::to_owned), why, by: "fleetgate" };
     }
     Decision::Attention { step: Step::Roll, sentence: format!("{why} {} Stop it here, or let it go on.", sentence(plan, &progress.counts)) }
 }
@@ -132,6 +138,7 @@ fn prove(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group,
     let old = progress.old_instances.clone();
     let wanted = Wanted { version, not: if undoing { &none } else { &old } };
     if undoing {
+        evidence::note(&mut progress.seen, obs, group, &wanted);
         progress.counts = evidence::count(obs, group, &wanted, None);
     }
     let (warmup, ignore) = plan.bound.preferences.as_ref().map_or((0, false), |p| (p.warmup_seconds, p.protected == OnHold::Ignore));

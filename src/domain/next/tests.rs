@@ -37,6 +37,7 @@ fn group(version: i64, instances: Vec<GroupInstance>) -> Group {
         zones: vec!["a".into()],
         target_group_arns: vec!["tg".into()],
         suspended: vec![],
+        suspension_reasons: BTreeMap::new(),
         instances,
         maintenance: None,
         warm_pool: false,
@@ -74,6 +75,8 @@ fn a_plan(kind: Kind) -> Plan {
             set_max: None,
             instance: None,
             shrink: false,
+            settings: None,
+            refresh: None,
         },
         sentence: String::new(),
         diff: vec![],
@@ -113,6 +116,15 @@ fn observation(at: i64, group: Group, states: &[&str], status: &str) -> Observat
         refreshes: vec![refresh("r", status)],
         activities: vec![],
         versions: BTreeMap::new(),
+        policies: None,
+        policies_at: 0,
+        health_at: at,
+        detail_at: at,
+        alarms: vec![],
+        hooks: vec![],
+        drains: BTreeMap::new(),
+        since: BTreeMap::new(),
+        refresh_since: BTreeMap::new(),
     }
 }
 

@@ -140,7 +140,7 @@ pub(super) fn plan(
         old_digest: None,
         ways_out: Vec::new(),
         seen: super::seen(group),
-        boot_budget_seconds: env.policy.boot_budget(group.grace_seconds),
+        boot_budget_seconds: env.policy.boot_budget(group.grace_seconds, None),
         desired: after.desired,
     })
 }

@@ -33,6 +33,9 @@ pub(super) fn start_refresh(env: &Environment, template: &str, version: &str, p:
         prefs["CheckpointPercentages"] = p.checkpoints.clone().into();
         prefs["CheckpointDelay"] = p.checkpoint_delay_seconds.into();
     }
+    if !p.alarms.is_empty() {
+        prefs["AlarmSpecification"] = serde_json::json!({"Alarms": p.alarms});
+    }
     aws(
         env,
         format!(
@@ -77,4 +80,15 @@ pub(super) fn roll_back(env: &Environment) -> String {
 
 pub(super) fn cancel(env: &Environment) -> String {
     aws(env, format!("autoscaling cancel-instance-refresh --auto-scaling-group-name {}", env.asg))
+}
+
+pub(super) fn processes(env: &Environment, verb: &str, names: &[String]) -> String {
+    aws(env, format!("autoscaling {verb}-processes --auto-scaling-group-name {} --scaling-processes {}", env.asg, names.join(" ")))
+}
+
+pub(super) fn set_group(env: &Environment, template: Option<(&str, i64)>, grace: Option<i32>, health: Option<&str>) -> String {
+    let template = template.map_or_else(String::new, |(id, v)| format!(" --launch-template LaunchTemplateId={id},Version={v}"));
+    let grace = grace.map_or_else(String::new, |s| format!(" --health-check-grace-period {s}"));
+    let health = health.map_or_else(String::new, |h| format!(" --health-check-type {h}"));
+    aws(env, format!("autoscaling update-auto-scaling-group --auto-scaling-group-name {}{template}{grace}{health}", env.asg))
 }

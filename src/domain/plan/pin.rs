@@ -116,7 +116,7 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
         diff,
         steps,
         checks,
-        boot_budget_seconds: env.policy.boot_budget(group.grace_seconds),
+        boot_budget_seconds: env.policy.boot_budget(group.grace_seconds, None),
         desired: group.desired,
     })
 }

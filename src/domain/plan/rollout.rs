@@ -24,7 +24,9 @@ pub(super) fn deploy(
     choice: &StrategyChoice,
     base: Option<i64>,
 ) -> Result<Plan, Problem> {
-    let prefs = preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
+    let mut prefs =
+        preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds, facts.boot_p95_seconds)).map_err(invalid)?;
+    prefs.alarms.clone_from(&env.policy.guard_alarms);
     let mut draft = Draft::new(env, facts, obs, group, Kind::Deploy, prefs);
     draft.group_checks(true);
     if let Ok((_, now)) = numbered(group)
@@ -50,7 +52,8 @@ pub(super) fn deploy(
 
 pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, named: Option<i64>) -> Result<Plan, Problem> {
     let mut prefs =
-        preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
+        preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds, facts.boot_p95_seconds))
+            .map_err(invalid)?;
     // Back to what was good here: no bake, and never automatically "back" to the release that people are leaving.
     prefs.bake_seconds = 0;
     prefs.auto_rollback = false;
@@ -76,10 +79,12 @@ pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, gro
 }
 
 pub(super) fn replace(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, choice: &StrategyChoice) -> Result<Plan, Problem> {
-    let mut prefs = preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds)).map_err(invalid)?;
+    let mut prefs =
+        preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds, facts.boot_p95_seconds)).map_err(invalid)?;
     // The same version again: AWS must not skip it, and there is nothing to roll back to.
     prefs.skip_matching = false;
     prefs.auto_rollback = false;
+    prefs.alarms.clone_from(&env.policy.guard_alarms);
     let mut draft = Draft::new(env, facts, obs, group, Kind::Replace, prefs);
     draft.group_checks(true);
     if let Ok((t, n)) = numbered(group) {
@@ -230,6 +235,31 @@ impl<'a> Draft<'a> {
             }
         }
         checks.extend(support::of_group(group));
+        if let Some(first) = facts.debts.first() {
+            let sentence = format!("Fleetgate owes AWS something here: {first} Pay it back on the environment's page first.");
+            // Going back must not wait for it.
+            checks.push(if calm { refuse("debts", sentence) } else { warn("debts", sentence) });
+        }
+        for name in self.bound.preferences.iter().flat_map(|p| &p.alarms) {
+            match facts.alarms.iter().find(|a| a.name == *name) {
+                None => checks.push(refuse(
+                    "guard_alarm",
+                    format!("CloudWatch has no alarm `{name}`, which guards this environment. Create it, or take it out of the policy."),
+                )),
+                Some(a) if a.state == "ALARM" => checks.push(wait(
+                    "guard_alarm",
+                    format!("The guard alarm `{name}` is in ALARM: AWS would end the refresh at once. The change waits for its end. Rolling back does not."),
+                )),
+                Some(a) => checks.push(ok("guard_alarm", format!("The guard alarm `{name}` is {}.", a.state))),
+            }
+        }
+        let suspend = self.bound.preferences.as_ref().map(|p| p.suspend.clone()).unwrap_or_default();
+        if !suspend.is_empty() {
+            checks.push(warn(
+                "suspends",
+                format!("{} is suspended while it rolls: until it is resumed at the end, autoscaling does not do this.", suspend.join(", ")),
+            ));
+        }
         if !facts.hooks.is_empty() {
             checks.push(warn(
                 "lifecycle_hooks",
@@ -311,6 +341,13 @@ impl<'a> Draft<'a> {
                     cli: Some(commands::create_version(env, &t.id, t.base)),
                 });
             }
+            if !p.suspend.is_empty() {
+                steps.push(PlannedStep {
+                    step: Step::Suspend,
+                    sentence: format!("Suspend {} for the time of the rollout; written down as owed before it is sent.", p.suspend.join(", ")),
+                    cli: Some(commands::processes(env, "suspend", &p.suspend)),
+                });
+            }
             steps.push(PlannedStep {
                 step: Step::StartRefresh,
                 sentence: format!(
@@ -328,6 +365,13 @@ impl<'a> Draft<'a> {
                 sentence: "Prove it: three looks in a row with every counted instance new and healthy.".into(),
                 cli: None,
             });
+            if !p.suspend.is_empty() {
+                steps.push(PlannedStep {
+                    step: Step::Resume,
+                    sentence: format!("Resume {}, however it ends.", p.suspend.join(", ")),
+                    cli: Some(commands::processes(env, "resume", &p.suspend)),
+                });
+            }
             steps.push(PlannedStep { step: Step::Settle, sentence: "Write down the outcome.".into(), cli: None });
         }
         let way = |step, sentence: &str, cli| PlannedStep { step, sentence: sentence.into(), cli: Some(cli) };
@@ -360,7 +404,7 @@ impl<'a> Draft<'a> {
             old_digest,
             ways_out,
             seen: super::seen(group),
-            boot_budget_seconds: env.policy.boot_budget(group.grace_seconds),
+            boot_budget_seconds: env.policy.boot_budget(group.grace_seconds, self.facts.boot_p95_seconds),
             desired: group.desired,
         }
     }

@@ -6,6 +6,12 @@ use crate::domain::observation::{Group, LaunchSource};
 /// Processes without which a refresh can not end, or would end in a fleet that serves nobody (aws-reference 4.6).
 const NEEDED_PROCESSES: [&str; 5] = ["Launch", "Terminate", "AddToLoadBalancer", "HealthCheck", "InstanceRefresh"];
 
+/// The suspended processes without which a refresh could not end well, in words.
+pub fn blocking_processes(group: &Group) -> Option<String> {
+    let names: Vec<_> = group.suspended.iter().filter(|p| NEEDED_PROCESSES.contains(&p.as_str())).cloned().collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
 /// What stands in the way of deploying to a group, or is worth knowing, whatever is deployed.
 pub(super) fn of_group(group: &Group) -> Vec<Check> {
     let mut checks = Vec::new();

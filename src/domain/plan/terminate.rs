@@ -64,7 +64,7 @@ pub(super) fn plan(env: &Environment, obs: &Observation, group: &Group, instance
         old_digest: None,
         ways_out: Vec::new(),
         seen: super::seen(group),
-        boot_budget_seconds: env.policy.boot_budget(group.grace_seconds),
+        boot_budget_seconds: env.policy.boot_budget(group.grace_seconds, None),
         desired: if shrink { group.desired - 1 } else { group.desired },
     })
 }

@@ -27,6 +27,7 @@ fn preferences() -> impl Strategy<Value = Preferences> {
             bake_seconds,
             checkpoints,
             checkpoint_delay_seconds,
+            suspend: alarms.clone(),
             alarms,
         },
     )
@@ -40,14 +41,14 @@ prop_compose! {
 
 fn bounds() -> impl Strategy<Value = Bound> {
     use prop::option::of;
-    let names = (text(), text(), text(), 0..6_usize, of(1..99_i64), of(text()));
+    let names = (text(), text(), text(), 0..Kind::ALL.len(), of(1..99_i64), of(text()));
     let parts = (of(template()), of(preferences()), 1..9_i64, 0..9, 9..20);
-    let edits = (of(0..9), of(0..9), of(0..9), of(text()), any::<bool>());
+    let edits = (of(0..9), of(0..9), of(0..9), of(text()), any::<bool>(), of(settings()), of((text(), any::<bool>())));
     (names, parts, edits).prop_map(
         |(
             (app, env, group_arn, kind, release, digest),
             (template, preferences, policy_version, min, max),
-            (set_min, set_desired, set_max, instance, shrink),
+            (set_min, set_desired, set_max, instance, shrink, settings, refresh),
         )| Bound {
             form: 1,
             app,
@@ -66,6 +67,21 @@ fn bounds() -> impl Strategy<Value = Bound> {
             set_max,
             instance,
             shrink,
+            settings,
+            refresh: refresh.map(|(id, back)| (id, if back { RefreshMode::RollBack } else { RefreshMode::Cancel })),
+        },
+    )
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    use prop::option::of;
+    (of(1..99_i64), of(0..900), of(text()), prop::collection::vec(text(), 0..3), prop::collection::vec(text(), 0..3)).prop_map(
+        |(template_version, grace_seconds, health_check, suspend, resume)| Settings {
+            template_version,
+            grace_seconds,
+            health_check,
+            suspend,
+            resume,
         },
     )
 }
@@ -90,6 +106,8 @@ fn alterations(b: &Bound) -> Vec<(&'static str, Bound)> {
         set_max: _,
         instance: _,
         shrink: _,
+        settings,
+        refresh,
     } = b;
     let mut out: Vec<(&'static str, Bound)> = Vec::new();
     let mut alter = |name: &'static str, edit: &dyn Fn(&mut Bound)| {
@@ -101,7 +119,7 @@ fn alterations(b: &Bound) -> Vec<(&'static str, Bound)> {
     alter("app", &|b| b.app.push('x'));
     alter("env", &|b| b.env.push('x'));
     alter("group_arn", &|b| b.group_arn.push('x'));
-    alter("kind", &|b| b.kind = Kind::ALL[(Kind::ALL.iter().position(|k| *k == b.kind).unwrap() + 1) % 6]);
+    alter("kind", &|b| b.kind = Kind::ALL[(Kind::ALL.iter().position(|k| *k == b.kind).unwrap() + 1) % Kind::ALL.len()]);
     alter("release", &|b| b.release = b.release.map_or(Some(1), |r| Some(r + 1)));
     alter("release gone", &|b| b.release = if b.release.is_some() { None } else { Some(7) });
     alter("digest", &|b| b.digest = Some(b.digest.clone().unwrap_or_default() + "x"));
@@ -143,6 +161,7 @@ fn alterations(b: &Bound) -> Vec<(&'static str, Bound)> {
             checkpoints: _,
             checkpoint_delay_seconds: _,
             alarms: _,
+            suspend: _,
         } = preferences.as_ref().unwrap();
         let mut part = |name: &'static str, edit: &dyn Fn(&mut Preferences)| alter(name, &|b| edit(b.preferences.as_mut().unwrap()));
         part("min_healthy", &|p| p.min_healthy += 1);
@@ -156,6 +175,24 @@ fn alterations(b: &Bound) -> Vec<(&'static str, Bound)> {
         part("checkpoints", &|p| p.checkpoints.push(100));
         part("checkpoint_delay_seconds", &|p| p.checkpoint_delay_seconds += 1);
         part("alarms", &|p| p.alarms.push("x".into()));
+        part("suspend", &|p| p.suspend.push("x".into()));
+    }
+    if settings.as_ref().is_some_and(|s| *s != Settings::default()) {
+        alter("settings gone", &|b| b.settings = None);
+    }
+    if settings.is_some() {
+        let Settings { template_version: _, grace_seconds: _, health_check: _, suspend: _, resume: _ } = settings.as_ref().unwrap();
+        let mut part = |name: &'static str, edit: &dyn Fn(&mut Settings)| alter(name, &|b| edit(b.settings.as_mut().unwrap()));
+        part("settings.template_version", &|s| s.template_version = s.template_version.map_or(Some(1), |v| Some(v + 1)));
+        part("settings.grace_seconds", &|s| s.grace_seconds = s.grace_seconds.map_or(Some(1), |v| Some(v + 1)));
+        part("settings.health_check", &|s| s.health_check = Some(s.health_check.clone().unwrap_or_default() + "x"));
+        part("settings.suspend", &|s| s.suspend.push("x".into()));
+        part("settings.resume", &|s| s.resume.push("x".into()));
+    }
+    alter("refresh", &|b| b.refresh = Some((b.refresh.as_ref().map_or_else(String::new, |r| r.0.clone()) + "x", RefreshMode::Cancel)));
+    if let Some((_, mode)) = refresh {
+        let other = if *mode == RefreshMode::Cancel { RefreshMode::RollBack } else { RefreshMode::Cancel };
+        alter("refresh mode", &move |b| b.refresh.as_mut().unwrap().1 = other);
     }
     out
 }

@@ -360,6 +360,7 @@ impl Aws {
             zones: vec!["a".into()],
             target_group_arns: vec!["tg".into()],
             suspended: vec![],
+            suspension_reasons: BTreeMap::new(),
             instances: self.instances.iter().map(rows).collect(),
             maintenance: None,
             warm_pool: false,
@@ -388,6 +389,22 @@ impl Aws {
         let before = self.before.clone().filter(|_| !self.calm);
         let mut pick = || before.as_ref().filter(|_| self.dice.percent(25)).unwrap_or(&now).clone();
         let (group, health, refreshes) = (pick().group, pick().health, pick().refreshes);
-        Observation { at, group: Some(group), health, refreshes, activities: vec![], versions: BTreeMap::new() }
+        Observation {
+            at,
+            group: Some(group),
+            health,
+            refreshes,
+            activities: vec![],
+            versions: BTreeMap::new(),
+            policies: None,
+            policies_at: 0,
+            health_at: at,
+            detail_at: at,
+            alarms: vec![],
+            hooks: vec![],
+            drains: BTreeMap::new(),
+            since: BTreeMap::new(),
+            refresh_since: BTreeMap::new(),
+        }
     }
 }
