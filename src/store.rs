@@ -38,10 +38,10 @@ use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::{Anchor, Clocks};
-use crate::failpoint::Tripwire;
 use crate::domain::access::Permit;
 use crate::domain::observation::Millis;
 use crate::domain::problem::Problem;
+use crate::failpoint::Tripwire;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -481,7 +481,15 @@ async fn write_once(
     if tripwire.broken() {
         return Err(StoreError::Closed);
     }
-    let mut tx = pool.begin_with(begin).await?;
+    let mut tx = match pool.begin_with(begin).await {
+        // Where the disk is full or broken, SQLite ends a transaction by itself, and sqlx takes the connection for one inside a
+        // transaction from then on: without a new one nothing could be written until a restart.
+        Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed) => {
+            pool.acquire().await?.close_on_drop();
+            pool.begin_with(begin).await?
+        }
+        begun => begun?,
+    };
     let (audit_seq, audit_hash, event_seq, current): (i64, String, i64, i64) =
         sqlx::query_as("update heads set writes = writes + 1 where id = 1 returning audit_seq, audit_hash, event_seq, epoch")
             .fetch_one(&mut *tx)

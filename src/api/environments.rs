@@ -256,11 +256,7 @@ pub async fn put_back(
 
 /// Pays back now what ended changes still owe AWS.
 #[utoipa::path(post, path = "/api/v1/apps/{app}/environments/{env}/debts/pay", params(("app" = String, Path), ("env" = String, Path)), responses((status = 200, body = Paid), (status = 404, body = Document)))]
-pub async fn pay(
-    State(site): State<Site>,
-    Caller(actor): Caller,
-    Path((app, env)): Path<(String, String)>,
-) -> Result<Json<Paid>, ApiError> {
+pub async fn pay(State(site): State<Site>, Caller(actor): Caller, Path((app, env)): Path<(String, String)>) -> Result<Json<Paid>, ApiError> {
     let env = site.app.visible(&actor, &app, &env).await?;
     Ok(Json(Paid { left: site.app.pay_debts_of(&actor, &env).await? }))
 }

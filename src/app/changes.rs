@@ -109,6 +109,15 @@ impl App {
                 return Ok(known);
             }
         }
+        let asked = self.request_anew(actor, env, request.clone(), body_hash.clone()).await;
+        match (asked, &request.key) {
+            // The same key raced with us: whatever is in the way since, the first one made the change.
+            (Err(problem), Some(key)) => self.known_key(actor, key, &body_hash).await?.ok_or(problem),
+            (asked, _) => asked,
+        }
+    }
+
+    async fn request_anew(&self, actor: &Actor, env: &Environment, request: Request, body_hash: String) -> Result<Change, Problem> {
         let lane = request.intent.lane();
         let kind = request.intent.kind();
         let running = self.store.find_running(env.id, lane).await?;
@@ -150,18 +159,9 @@ impl App {
         if let Intent::Rollback { release } = &mut bound.intent {
             *release = plan.bound.release;
         }
-        let result = self.insert_request(&permit, env, bound, plan, body_hash.clone()).await;
-        match (result, &request.key) {
-            // The same key raced with us: the first one made the change.
-            (Err(StoreError::Duplicate | StoreError::Refused(_)), Some(key)) if self.known_key(actor, key, &body_hash).await?.is_some() => {
-                self.known_key(actor, key, &body_hash).await?.ok_or_else(|| Problem::Internal("a key vanished".into()))
-            }
-            (Ok(change), _) => {
-                self.wake.notify_one();
-                Ok(change)
-            }
-            (Err(e), _) => Err(e.into()),
-        }
+        let change = self.insert_request(&permit, env, bound, plan, body_hash).await?;
+        self.wake.notify_one();
+        Ok(change)
     }
 
     async fn known_key(&self, actor: &Actor, key: &str, body_hash: &str) -> Result<Option<Change>, Problem> {

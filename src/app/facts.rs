@@ -4,8 +4,8 @@ use super::{App, aws_problem};
 use crate::aws::{Cloud, Priority};
 use crate::domain::change::Intent;
 use crate::domain::environment::Environment;
-use crate::domain::image::{self, Launched};
 use crate::domain::evidence;
+use crate::domain::image::{self, Launched};
 use crate::domain::observation::{Image, LaunchSource, Millis, Observation};
 use crate::domain::plan::{self, Facts};
 use crate::domain::problem::Problem;
@@ -22,14 +22,7 @@ impl App {
     ///
     /// # Errors
     /// `Unavailable` when AWS or the database can not be asked.
-    pub async fn facts(
-        &self,
-        env: &Environment,
-        intent: &Intent,
-        obs: &Observation,
-        cloud: &Cloud,
-        asked_at: Millis,
-    ) -> Result<Facts, Problem> {
+    pub async fn facts(&self, env: &Environment, intent: &Intent, obs: &Observation, cloud: &Cloud, asked_at: Millis) -> Result<Facts, Problem> {
         let mut facts = Facts { now: self.clocks.cloud(), ..Facts::default() };
         if matches!(intent, Intent::Capacity { .. } | Intent::Terminate { .. }) {
             return Ok(facts);

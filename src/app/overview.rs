@@ -210,13 +210,7 @@ fn open_states() -> Vec<State> {
     State::ALL.into_iter().filter(|s| !s.is_final()).collect()
 }
 
-fn assemble(
-    env: Environment,
-    look: Option<LastLook>,
-    releases: &BTreeMap<String, i64>,
-    open: Vec<Change>,
-    unready: Option<String>,
-) -> Overview {
+fn assemble(env: Environment, look: Option<LastLook>, releases: &BTreeMap<String, i64>, open: Vec<Change>, unready: Option<String>) -> Overview {
     let obs = look.as_ref().map(|l| &l.observation);
     let (mut level, mut sentence) = explain(&env, obs);
     // What the group launches is the truth; the record is what last succeeded.

@@ -278,7 +278,9 @@ impl App {
         let again = e.refused() || matches!(kind, ErrorKind::Conflict(Conflict::RefreshInProgress | Conflict::ScalingActivity | Conflict::Limit));
         let backoff = backoff(number, change.progress.refusals);
         let due = now + self.poll(backoff);
-        let undoing = matches!(step, Step::RollBack | Step::StartUndo | Step::CancelRefresh | Step::Resume) && change.kind != Kind::Refresh && change.kind != Kind::Settings;
+        let undoing = matches!(step, Step::RollBack | Step::StartUndo | Step::CancelRefresh | Step::Resume)
+            && change.kind != Kind::Refresh
+            && change.kind != Kind::Settings;
         let way_out = if kind == ErrorKind::Denied { " Compare the role with `fleetgate iam-policy`." } else { "" };
         let slow = now + self.poll(LONGEST_BACKOFF_MS);
         let deadline = self.store.get_environment(change.env).await?.policy.deadline_minutes * 60_000;

@@ -6,9 +6,9 @@ use super::{App, aws_problem};
 use crate::aws::{Cloud, Place, Priority};
 use crate::domain::access::{Act, Actor, Facts, On, decide};
 use crate::domain::application::free_text;
+use crate::domain::observation::Image;
 use crate::domain::problem::Problem;
 use crate::domain::release::{Release, is_digest, is_tag};
-use crate::domain::observation::Image;
 use crate::store::images::Images;
 use crate::store::{NewEntry, StoreError};
 

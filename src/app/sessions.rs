@@ -213,8 +213,12 @@ impl App {
             return Err(over());
         }
         let person = self.store.find_person_by_id(session.person).await?.filter(|p| p.disabled_at.is_none()).ok_or_else(over)?;
-        if used && now - session.last_seen_at > TOUCH_MS {
-            self.store.touch_session(&hash).await?;
+        // While the database can not be written, readers go on; the session then ends the sooner.
+        if used
+            && now - session.last_seen_at > TOUCH_MS
+            && let Err(error) = self.store.touch_session(&hash).await
+        {
+            tracing::warn!(%error, "the use of a session could not be noted");
         }
         let grants = self.store.grants(person.id).await?;
         Ok(Actor { kind: ActorKind::Person, name: person.name, id: person.id, grants, origin })

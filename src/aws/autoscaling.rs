@@ -306,7 +306,12 @@ fn policy(p: sdk::ScalingPolicy) -> (String, String) {
         words.push(format!("by {by} ({})", p.adjustment_type.unwrap_or_default()));
     }
     for s in p.step_adjustments.unwrap_or_default() {
-        words.push(format!("by {} from {:?} to {:?}", s.scaling_adjustment.unwrap_or_default(), s.metric_interval_lower_bound, s.metric_interval_upper_bound));
+        words.push(format!(
+            "by {} from {:?} to {:?}",
+            s.scaling_adjustment.unwrap_or_default(),
+            s.metric_interval_lower_bound,
+            s.metric_interval_upper_bound
+        ));
     }
     words.push(if p.enabled == Some(false) { "disabled" } else { "enabled" }.to_owned());
     (p.policy_name.unwrap_or_default(), words.join(", "))

@@ -85,7 +85,14 @@ const SHORTEST_SLEEP: std::time::Duration = std::time::Duration::from_millis(2);
 
 impl Cloud {
     /// Makes the clients; nothing is sent.
-    pub(super) fn new(config: &SdkConfig, attempt: Duration, clocks: Clocks, budget: Arc<Mutex<Budget>>, calls: Arc<AtomicU64>, tripwire: Tripwire) -> Self {
+    pub(super) fn new(
+        config: &SdkConfig,
+        attempt: Duration,
+        clocks: Clocks,
+        budget: Arc<Mutex<Budget>>,
+        calls: Arc<AtomicU64>,
+        tripwire: Tripwire,
+    ) -> Self {
         let meter = Meter(calls);
         let timeouts = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
         let once = config

@@ -19,7 +19,8 @@ impl Cloud {
         let request = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
         let request = request.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
         let out = self.read(p, "cloudwatch:DescribeAlarms", request.send()).await?;
-        let alarm = |name: Option<String>, state: Option<String>, reason| Alarm { name: name.unwrap_or_default(), state: state.unwrap_or_default(), reason };
+        let alarm =
+            |name: Option<String>, state: Option<String>, reason| Alarm { name: name.unwrap_or_default(), state: state.unwrap_or_default(), reason };
         let metric = out.metric_alarms.unwrap_or_default();
         let composite = out.composite_alarms.unwrap_or_default();
         let metric = metric.into_iter().map(|a| alarm(a.alarm_name, a.state_value.map(|s| s.as_str().to_owned()), a.state_reason));

@@ -116,6 +116,14 @@ pub fn target_words(obs: &Observation, instance: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
+/// Remembers when each instance was first in service, those of the old version too: when it is gone back to, one that has served all along
+/// is not young.
+pub fn serving(seen: &mut BTreeMap<String, Seen>, obs: &Observation, group: &Group) {
+    for i in group.instances.iter().filter(|i| i.in_service()) {
+        seen.entry(i.id.clone()).or_default().in_service_at.get_or_insert(obs.at);
+    }
+}
+
 /// Remembers when each new instance was first in service and first healthy; forgets none.
 pub fn note(seen: &mut BTreeMap<String, Seen>, obs: &Observation, group: &Group, wanted: &Wanted<'_>) {
     for i in group.instances.iter().filter(|i| wanted.is_new(i) && i.in_service()) {

@@ -98,10 +98,9 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
     }
     let (since, limit, what) = deadline(&progress, started, deadline_minutes);
     let decision = match decision {
-        Decision::Wait { step, sentence, .. } if obs.at - since > limit * 60_000 => Decision::Attention {
-            step,
-            sentence: format!("{what} takes longer than {limit} minutes. {sentence}"),
-        },
+        Decision::Wait { step, sentence, .. } if obs.at - since > limit * 60_000 => {
+            Decision::Attention { step, sentence: format!("{what} takes longer than {limit} minutes. {sentence}") }
+        }
         other => other,
     };
     match &decision {

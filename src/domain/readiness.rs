@@ -53,7 +53,9 @@ pub fn group(env: &Environment, obs: &Observation) -> Option<String> {
         return Some("The template takes its AMI from an SSM parameter, so AWS can not roll back. Set the AMI by its id.".into());
     }
     if let Launched::MovingTag { tag } = image::launched(version, &env.image_source, &env.registry, &env.repository) {
-        return Some(format!("The template launches the moving tag `{tag}`, so what runs now could not be told from what comes back. Pin the template first."));
+        return Some(format!(
+            "The template launches the moving tag `{tag}`, so what runs now could not be told from what comes back. Pin the template first."
+        ));
     }
     plan::blocking_processes(group).map(|names| format!("{names} is suspended, so no instance could be replaced. Resume it first."))
 }

@@ -6,8 +6,8 @@ use axum::response::Response;
 
 use super::error::ApiError;
 use super::explain::{Why, why};
-use super::page::{Frame, Visit, page};
 use super::foreign::{Shown, shown};
+use super::page::{Frame, Visit, page};
 use super::words::{Moment, Wrong};
 use crate::app::overview::{Overview, Readiness};
 use crate::domain::access::Role;

@@ -37,7 +37,9 @@ async fn rolling(t: &TestApp, number: i64) {
 async fn what_is_suspended_for_a_rollout_is_resumed_on_every_way_out() {
     // How the image behaves, what a person does meanwhile, and how it ends.
     for (at, (behaviour, act, end)) in
-        [("ok", None, "succeeded"), ("unhealthy", None, "undone"), ("ok", Some("stop"), "cancelled"), ("ok", Some("undo"), "undone")].into_iter().enumerate()
+        [("ok", None, "succeeded"), ("unhealthy", None, "undone"), ("ok", Some("stop"), "cancelled"), ("ok", Some("undo"), "undone")]
+            .into_iter()
+            .enumerate()
     {
         let t = TestApp::with_stack(Setup::seed(911 + at as u64)).await;
         let dan = t.sign_in("dan").await;

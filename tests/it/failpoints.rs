@@ -52,11 +52,14 @@ async fn deploy(t: &mut TestApp, who: &As, tag: &str, good: bool, mut deaths: Ve
         work(t).await;
         let change = t.app.store.find_change(number.unwrap()).await.unwrap().unwrap();
         if change.state.is_final() && !t.app.store.tripwire().broken() {
-            let (state, runs) = if good { (State::Succeeded, BTreeSet::from([change.plan.bound.digest.clone().unwrap()])) } else { (State::Undone, before) };
+            let (state, runs) =
+                if good { (State::Succeeded, BTreeSet::from([change.plan.bound.digest.clone().unwrap()])) } else { (State::Undone, before) };
             assert_eq!(change.state, state, "{tag}: {}", change.sentence);
             assert_eq!(t.digests(&t.names.staging), runs, "{tag}: what AWS runs");
             let calls = &t.calls()[begun..];
-            for (operation, times) in [("CreateLaunchTemplateVersion", 1), ("StartInstanceRefresh", 1), ("RollbackInstanceRefresh", usize::from(!good))] {
+            for (operation, times) in
+                [("CreateLaunchTemplateVersion", 1), ("StartInstanceRefresh", 1), ("RollbackInstanceRefresh", usize::from(!good))]
+            {
                 let done = calls.iter().filter(|c| c.operation == operation && c.effective).count();
                 assert_eq!(done, times, "{tag}: effective {operation}");
             }

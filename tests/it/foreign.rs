@@ -40,7 +40,14 @@ async fn scenario_10_the_foreign_hand() {
     let outsider = t.outsider().await;
     let mut schedule = Schedule::default();
     let before = t.environment(&dan, "staging").await["capacity"].clone();
-    TestApp::accepted(t.change(&dan, "staging", json!({"kind": "capacity", "max": 9, "desired": 8, "base": {"min": before["min"], "desired": before["desired"], "max": before["max"]}})).await);
+    TestApp::accepted(
+        t.change(
+            &dan,
+            "staging",
+            json!({"kind": "capacity", "max": 9, "desired": 8, "base": {"min": before["min"], "desired": before["desired"], "max": before["max"]}}),
+        )
+        .await,
+    );
     for _ in 0..12 {
         minute(&t, &mut schedule).await;
     }

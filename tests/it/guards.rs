@@ -141,7 +141,8 @@ async fn ten_minutes(viewers: usize) -> (usize, usize) {
         }
     }
     let calls = t.calls();
-    let both = |c: &&fleetgate_sim::CallRecord| c.operation == "DescribeAutoScalingGroups" && c.params.keys().filter(|k| k.contains("Names")).count() == 2;
+    let both =
+        |c: &&fleetgate_sim::CallRecord| c.operation == "DescribeAutoScalingGroups" && c.params.keys().filter(|k| k.contains("Names")).count() == 2;
     let together = calls.iter().filter(both).count();
     t.finish().await;
     (calls.len(), together)

@@ -327,6 +327,11 @@ impl TestApp {
         self.router = router(&self.app);
     }
 
+    /// The routes over the present `app`, after a test has changed it.
+    pub(crate) fn rewire(&mut self) {
+        self.router = router(&self.app);
+    }
+
     pub(crate) async fn audit(&self) -> Vec<fleetgate::domain::audit::Entry> {
         self.app.store.page_audit(&Filter::default(), 0, 100_000).await.unwrap()
     }

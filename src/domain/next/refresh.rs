@@ -23,9 +23,10 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation) -> D
     match (refresh.status.as_str(), mode) {
         ("Cancelled", RefreshMode::Cancel) => done(State::Succeeded, format!("{id} was stopped. Instances of both versions may run.{reason}")),
         ("RollbackSuccessful", RefreshMode::RollBack) => done(State::Succeeded, format!("AWS took {id} back.{reason}")),
-        (status, _) if !refresh.active() => {
-            done(State::Failed, format!("{id} ended as {status} before it could be {}.{reason}", if *mode == RefreshMode::Cancel { "stopped" } else { "taken back" }))
-        }
+        (status, _) if !refresh.active() => done(
+            State::Failed,
+            format!("{id} ended as {status} before it could be {}.{reason}", if *mode == RefreshMode::Cancel { "stopped" } else { "taken back" }),
+        ),
         _ if progress.irreversible => {
             done(State::Failed, format!("AWS can not roll {id} back, because it names no numbered template version. Stop it instead."))
         }

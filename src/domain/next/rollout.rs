@@ -19,6 +19,7 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
     if progress.new_version.is_none() {
         progress.new_version = template.reuse;
     }
+    evidence::serving(&mut progress.seen, obs, group);
     if progress.stop.is_some() {
         return stop(plan, progress, obs, group);
     }

@@ -52,7 +52,8 @@ pub(super) fn deploy(
 
 pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, named: Option<i64>) -> Result<Plan, Problem> {
     let mut prefs =
-        preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds, facts.boot_p95_seconds)).map_err(invalid)?;
+        preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds, facts.boot_p95_seconds))
+            .map_err(invalid)?;
     // Back to what was good here: no bake, and never automatically "back" to the release that people are leaving.
     prefs.bake_seconds = 0;
     prefs.auto_rollback = false;
@@ -78,7 +79,8 @@ pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, gro
 }
 
 pub(super) fn replace(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, choice: &StrategyChoice) -> Result<Plan, Problem> {
-    let mut prefs = preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds, facts.boot_p95_seconds)).map_err(invalid)?;
+    let mut prefs =
+        preferences(group, choice, env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds, facts.boot_p95_seconds)).map_err(invalid)?;
     // The same version again: AWS must not skip it, and there is nothing to roll back to.
     prefs.skip_matching = false;
     prefs.auto_rollback = false;

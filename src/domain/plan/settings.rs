@@ -90,7 +90,8 @@ pub(super) fn plan(env: &Environment, facts: &Facts, obs: &Observation, group: &
                     }
                 }
                 if let Some(r) = obs.active_refresh() {
-                    checks.push(wait("no_refresh", format!("An instance refresh ({}) is {}. AWS takes no other template meanwhile.", r.id, r.status)));
+                    checks
+                        .push(wait("no_refresh", format!("An instance refresh ({}) is {}. AWS takes no other template meanwhile.", r.id, r.status)));
                 }
                 set.template_version = Some(version);
             }

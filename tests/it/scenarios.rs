@@ -1,0 +1,283 @@
+//! What a user was promised, told as the user would: acceptance scenarios, by their numbers.
+//!
+//! A sentence of a scenario that the product can not keep yet has no assertion here, and stands in docs/proofs-engine.md.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::forms::post;
+use crate::harness::{APP, Answer, As, Setup, TestApp, drawn};
+use crate::proofs::{adopt, effective, healthy, quick, quick_times, truth};
+
+/// An environment `live` on a quick group of this size, whose first release is `v1`.
+async fn live(seed: u64, sizes: (i64, i64, i64), protected: bool, policy: Value) -> TestApp {
+    live_with(seed, sizes, protected, policy, |_| {}).await
+}
+
+async fn live_with(seed: u64, sizes: (i64, i64, i64), protected: bool, policy: Value, edit: fn(&mut fleetgate_sim::seed::GroupSeed)) -> TestApp {
+    let t = TestApp::with_stack(Setup::seed(seed).world(move |world, names| {
+        quick(world, names, "live", sizes);
+        edit(world.groups.last_mut().unwrap());
+        quick_times(world, drawn(seed));
+    }))
+    .await;
+    let ada = t.sign_in("ada").await;
+    adopt(&t, &ada, "live", "live", protected, policy).await;
+    t
+}
+
+/// What the simulator's instances run and say, against what the page counts as new and healthy.
+fn on(t: &TestApp, digest: &str) -> usize {
+    healthy(&truth(t, "live")).iter().filter(|(_, d)| d == digest).count()
+}
+
+/// The value of a field in a form as the browser shows it.
+fn field(page: &str, name: &str) -> String {
+    let at = page.find(&format!("name=\"{name}\"")).unwrap_or_else(|| panic!("no field {name}"));
+    let value = page[at..].split_once("value=\"").unwrap().1;
+    value.split('"').next().unwrap().to_owned()
+}
+
+async fn deployed(t: &TestApp, who: &As, release: i64, strategy: Value) -> Value {
+    let number = TestApp::accepted(t.change(who, "live", json!({"kind": "deploy", "release": release, "strategy": strategy})).await);
+    let (end, _) = t.run(who, number).await;
+    assert_eq!(end["state"], "succeeded", "{end}");
+    end
+}
+
+#[tokio::test]
+async fn scenario_01_the_crash_at_60_percent() {
+    let mut t = live(1701, (10, 10, 20), true, json!({})).await;
+    let (dan, pia) = (t.sign_in("dan").await, t.sign_in("pia").await);
+    // "I deploy 2.4 to production, 10 instances."
+    let v = t.release(&dan, "2.4", "ok", Some(10)).await;
+    let digest = t.get(&dan, &format!("/api/v1/apps/{APP}/releases")).await.expect(200)["items"][0]["digest"].as_str().unwrap().to_owned();
+    let body = json!({"kind": "deploy", "release": v, "strategy": {"max_healthy": 120, "warmup_seconds": 30}});
+    let number = TestApp::accepted(t.change(&dan, "live", body).await);
+    t.approve(&pia, number).await.expect(200);
+    // "At 6 of 10 the control plane is killed with -9": nothing of the process is left, and nothing more is written.
+    let mut looks = 0;
+    while t.app.store.find_change(number).await.unwrap().unwrap().progress.counts.new_healthy < 6 {
+        t.step().await;
+        looks += 1;
+        assert!(looks < 200, "6 of 10 never came");
+    }
+    let before = t.app.store.find_change(number).await.unwrap().unwrap();
+    assert_eq!((before.progress.counts.new_healthy, before.progress.counts.total), (6, 10));
+    let told = t.app.store.list_steps(number).await.unwrap();
+    // "... and started again after three minutes": AWS goes on meanwhile.
+    t.sim.world().advance(180.0);
+    t.clock.advance(Duration::from_secs(180));
+    assert!(on(&t, &digest) > 6, "AWS went on without us");
+    t.restart().await;
+    t.work().await;
+    // "I reload: progress is true".
+    let dan = t.sign_in("dan").await;
+    let after = t.show(&dan, number).await;
+    assert_eq!(after["progress"]["new_healthy"], on(&t, &digest), "{}", after["progress"]);
+    assert!(matches!(after["state"].as_str().unwrap(), "running" | "baking"), "{after}");
+    let page = t.get(&dan, &format!("/deployments/{number}")).await;
+    assert!(page.status == 200 && page.text.contains(after["sentence"].as_str().unwrap()), "the page shows another state");
+    // "... the deploy ends Succeeded".
+    let (end, _) = t.run(&dan, number).await;
+    assert_eq!(end["state"], "succeeded", "{end}");
+    assert_eq!(on(&t, &digest), 10);
+    // "timeline has no gap": one step follows the other, and those of before are as they were. (That the process was away has no entry yet.)
+    let steps = t.app.store.list_steps(number).await.unwrap();
+    for (was, is) in told.iter().zip(&steps) {
+        assert_eq!((was.position, &was.step, was.started_at, was.attempts), (is.position, &is.step, is.started_at, is.attempts));
+    }
+    for pair in steps.windows(2) {
+        assert_eq!(pair[0].finished_at, Some(pair[1].started_at), "between {} and {} nothing is told", pair[0].step, pair[1].step);
+    }
+    // "no second refresh was started".
+    assert_eq!(t.mutating().iter().filter(|c| c.operation == "StartInstanceRefresh").count(), 1);
+    assert_eq!(truth(&t, "live")["refreshes"].as_array().unwrap().len(), 1);
+    t.finish().await;
+}
+
+/// Parameters of the calls that changed the group's figures, by our own role.
+fn resizes(t: &TestApp) -> Vec<Value> {
+    let mine = t.mutating().into_iter().filter(|c| c.operation == "UpdateAutoScalingGroup" && c.principal.contains("fleetgate-"));
+    mine.map(|c| json!({"min": c.params.get("MinSize"), "desired": c.params.get("DesiredCapacity"), "max": c.params.get("MaxSize")})).collect()
+}
+
+fn figures(t: &TestApp) -> (Value, Value, Value) {
+    let g = truth(t, "live");
+    (g["min"].clone(), g["desired"].clone(), g["max"].clone())
+}
+
+/// The change that a form led to.
+async fn followed(t: &TestApp, who: &As, answer: Answer) -> Value {
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    let to = answer.headers["location"].to_str().unwrap().to_owned();
+    t.run(who, to.rsplit('/').next().unwrap().parse().unwrap()).await.0
+}
+
+#[tokio::test]
+async fn scenario_02_the_two_operators() {
+    let t = live(1702, (4, 6, 10), false, json!({})).await;
+    for name in ["ana", "ben"] {
+        t.person(name, &[("*", fleetgate::domain::access::Role::Deployer)]).await;
+    }
+    let (ana, ben) = (t.sign_in("ana").await, t.sign_in("ben").await);
+    let path = format!("/apps/{APP}/live/capacity");
+    // "Ana opens the capacity form at 4/10/6."
+    let opened = t.get(&ana, &path).await.text;
+    let shown = |page: &str| ["min", "max", "desired"].map(|f| field(page, f));
+    assert_eq!(shown(&opened), ["4", "10", "6"]);
+    let form = |page: &str, edit: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+        let names = ["key", "base_min", "base_desired", "base_max", "min", "desired", "max"];
+        let typed = |n: &str| edit.iter().find(|(f, _)| *f == n).map(|(_, v)| (*v).to_owned());
+        names.into_iter().map(|n| (n, typed(n).unwrap_or_else(|| field(page, n)))).chain([("act", "apply".to_owned())]).collect()
+    };
+    let send = async |who: &As, fields: Vec<(&'static str, String)>| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        post(&t, who, &path, &fields).await
+    };
+    // "Autoscaling raises desired to 9."
+    t.outsider().await.resize("live", None, Some(9), None).await.unwrap();
+    t.step_by(120).await;
+    // "Ben sets max to 12."
+    let his = t.get(&ben, &path).await.text;
+    let set = send(&ben, form(&his, &[("max", "12")])).await;
+    assert_eq!(followed(&t, &ben, set).await["state"], "succeeded");
+    // "Ana changes only min to 5: it passes and touches neither desired nor max."
+    let set = send(&ana, form(&opened, &[("min", "5")])).await;
+    assert_eq!(followed(&t, &ana, set).await["state"], "succeeded");
+    assert_eq!(resizes(&t), [json!({"min": null, "desired": null, "max": "12"}), json!({"min": "5", "desired": null, "max": null})]);
+    assert_eq!(figures(&t), (json!(5), json!(9), json!(12)));
+    // "She then changes desired to 7 from a stale page: nothing is sent ..."
+    let mut stale = form(&opened, &[("desired", "7")]);
+    stale[0].1 = "of a page of its own".into();
+    let moved = send(&ana, stale).await;
+    assert_eq!(moved.status, 409, "{}", moved.text);
+    t.step().await;
+    assert_eq!(resizes(&t).len(), 2, "something was sent");
+    // "... she sees base 6, now 9, wish 7 side by side ..."
+    assert!(moved.text.contains("was 6 when you looked, is now 9; you asked for 7"), "{}", moved.text);
+    // "... and one click on "set 7 anyway" finishes it without typing again": the page that came back, as it stands.
+    assert_eq!((field(&moved.text, "desired"), field(&moved.text, "base_desired")), ("7".to_owned(), "9".to_owned()));
+    let set = send(&ana, form(&moved.text, &[])).await;
+    let end = followed(&t, &ana, set).await;
+    assert_eq!(end["state"], "succeeded", "{end}");
+    assert_eq!(resizes(&t)[2], json!({"min": null, "desired": "7", "max": null}));
+    assert_eq!(figures(&t), (json!(5), json!(7), json!(12)));
+}
+
+#[tokio::test]
+async fn scenario_03_the_failed_deploy_that_leaves_nothing_behind() {
+    // With something to lose: a suspended process, and protection from scale-in.
+    let edit = |g: &mut fleetgate_sim::seed::GroupSeed| {
+        g.suspended = vec!["AZRebalance".into()];
+        g.protect_new = true;
+    };
+    let t = live_with(1703, (2, 3, 8), false, json!({"bake_seconds": 30}), edit).await;
+    let dan = t.sign_in("dan").await;
+    let state = |t: &TestApp| {
+        let g = truth(t, "live");
+        let rows = g["instances"].as_array().unwrap();
+        let of = |name: &str| rows.iter().filter(|i| i["lifecycle"] != "Terminated").map(|i| i[name].to_string()).collect::<Vec<_>>();
+        (figures(t), g["suspended"].clone(), g["template"].clone(), of("protected"), of("lifecycle"), t.digests("live"))
+    };
+    let before = state(&t);
+    assert!(before.1.to_string().contains("AZRebalance") && before.3.iter().all(|p| p == "true"), "{before:?}");
+    // "New image fails its health check. The system rolls back alone."
+    let bad = t.release(&dan, "bad", "unhealthy", Some(5)).await;
+    let body = json!({"kind": "deploy", "release": bad, "strategy": {"protected": "Refresh"}});
+    let number = TestApp::accepted(t.change(&dan, "live", body).await);
+    let (end, _) = t.run(&dan, number).await;
+    assert_eq!(end["state"], "undone", "{end}");
+    let undo = t.app.store.find_change(number).await.unwrap().unwrap().progress.undo.unwrap();
+    assert!(matches!(undo.by.as_str(), "fleetgate" | "aws"), "nobody had to ask: {undo:?}");
+    // "I can deploy again at once": at this very moment, not after a clean-up.
+    let good = t.release(&dan, "good", "ok", Some(5)).await;
+    let again = TestApp::accepted(t.change(&dan, "live", json!({"kind": "deploy", "release": good, "strategy": {"protected": "Refresh"}})).await);
+    // "Min, max, desired, suspended processes, protection and standby equal the values before the start."
+    assert_eq!(state(&t), before);
+    assert_eq!(t.mutating().iter().filter(|c| c.effective).count(), 3, "version, refresh, rollback, and nothing else: {:#?}", t.mutating());
+    let (end, _) = t.run(&dan, again).await;
+    assert_eq!(end["state"], "succeeded", "{end}");
+    assert_eq!(t.digests("live").len(), 1);
+    t.finish().await;
+}
+
+#[tokio::test]
+async fn scenario_04_the_rollback_that_is_a_rollback() {
+    let t = live(1704, (10, 10, 20), false, json!({})).await;
+    let dan = t.sign_in("dan").await;
+    let old = t.release(&dan, "2.3", "ok", Some(10)).await;
+    deployed(&t, &dan, old, json!({"warmup_seconds": 30})).await;
+    let digest = t.digests("live");
+    let new = t.release(&dan, "2.4", "ok", Some(10)).await;
+    deployed(&t, &dan, new, json!({"warmup_seconds": 30})).await;
+    assert_ne!(t.digests("live"), digest);
+    // "20 minutes after a successful deploy I press "Back to 2.3"."
+    t.step_by(1200).await;
+    fleetgate::worker::observer::tick(&t.app, &mut Default::default()).await.unwrap();
+    let dan = t.sign_in("dan").await;
+    let page = t.get(&dan, &format!("/apps/{APP}/live/rollback")).await.text;
+    // "The page says: a new refresh, 10 instances, ..., image present".
+    for says in [&*format!("back to v{old}"), "2.3", "A new refresh starts", "10 instances", "is in ECR"] {
+        assert!(page.contains(says), "the page does not say {says:?}: {page}");
+    }
+    let fields = [("key", field(&page, "key")), ("release", field(&page, "release")), ("reason", String::new())];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let end = followed(&t, &dan, post(&t, &dan, &format!("/apps/{APP}/live/rollback"), &fields).await).await;
+    // "It ends with every instance on the 2.3 digest".
+    assert_eq!((&end["state"], &end["kind"]), (&json!("succeeded"), &json!("rollback")), "{end}");
+    assert_eq!(t.digests("live"), digest);
+    assert_eq!(healthy(&truth(&t, "live")).len(), 10);
+    // A new refresh: nothing was running that could be rolled back, and the version of then is used again.
+    assert_eq!((effective(&t, "StartInstanceRefresh"), effective(&t, "RollbackInstanceRefresh")), (3, 0));
+    assert_eq!(effective(&t, "CreateLaunchTemplateVersion"), 2);
+    t.finish().await;
+}
+
+#[tokio::test]
+async fn scenario_09_the_guard_at_the_last_instance() {
+    // Two instances, one of them sick and not replaced, in a protected environment whose policy would allow 0.
+    let edit = |g: &mut fleetgate_sim::seed::GroupSeed| g.health_check = "EC2".into();
+    let t = live_with(1709, (1, 2, 4), true, json!({"min_floor": 0}), edit).await;
+    let ids: Vec<String> = healthy(&truth(&t, "live")).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), 2);
+    t.sim.world().sicken(&ids[0]).unwrap();
+    t.step_by(60).await;
+    assert_eq!(healthy(&truth(&t, "live")), [(ids[1].clone(), t.running("live")[&ids[1]].clone())]);
+    fleetgate::worker::observer::tick(&t.app, &mut Default::default()).await.unwrap();
+    let (dan, token) = (t.sign_in("dan").await, t.token(&[&format!("{APP}/live")]).await);
+    let last = ids[1].as_str();
+    // "I ask for min 0 and desired 0 in production, ... both by UI and by API token."
+    let none = [("min", "0"), ("desired", "0"), ("max", "4"), ("base_min", "1"), ("base_desired", "2"), ("base_max", "4"), ("act", "apply")];
+    let by_page = post(&t, &dan, &format!("/apps/{APP}/live/capacity"), &none).await;
+    let by_token = t.change(&token, "live", json!({"kind": "capacity", "min": 0, "desired": 0, "base": {"min": 1, "desired": 2, "max": 4}})).await;
+    // "... and in another tab I terminate the last healthy instance".
+    let gone = post(&t, &dan, &format!("/apps/{APP}/live/terminate"), &[("instance", last), ("reason", "odd")]).await;
+    let gone_by_token = t.change(&token, "live", json!({"kind": "terminate", "instance": last, "shrink": false})).await;
+    // "Both are refused by the server with the reason".
+    for (what, answer, says) in [
+        ("0 by page", &by_page, "0 instances is refused in a protected environment"),
+        ("0 by token", &by_token, "0 instances is refused in a protected environment"),
+        ("the last by page", &gone, "It is the last healthy instance"),
+        ("the last by token", &gone_by_token, "It is the last healthy instance"),
+    ] {
+        assert_eq!(answer.status, 422, "{what}: {}", answer.text);
+        assert!(answer.text.contains(says), "{what}: {}", answer.text);
+    }
+    // "both refusals are in the audit".
+    let trail = t.audit().await;
+    let refused: Vec<_> = trail.iter().filter(|e| e.action == "request.refused" && e.target == format!("{APP}/live")).collect();
+    assert_eq!(refused.len(), 4, "{refused:#?}");
+    assert_eq!(refused.iter().filter(|e| e.actor == "dan").count(), 2);
+    assert_eq!(refused.iter().filter(|e| e.actor_kind == "token").count(), 2);
+    for e in refused {
+        assert!(e.reason.as_deref().is_some_and(|r| r.starts_with("422 ")), "{e:?}");
+    }
+    for _ in 0..3 {
+        t.step().await;
+    }
+    assert!(t.mutating().is_empty());
+    assert!(t.running("live").contains_key(last));
+    t.finish().await;
+}
