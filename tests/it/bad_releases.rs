@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use fleetgate::domain::access::Role;
 use fleetgate::domain::next::POLL_MS;
 use fleetgate_sim::FaultKind;
 
 use crate::harness::{As, Setup, TestApp, drawn};
-use crate::proofs::{Dice, adopt, cases, effective, quick, quick_times, truth};
+use crate::proofs::{Dice, adopt, cases, effective, people, quick, quick_times, truth};
 
 const GROUP: &str = "rolls";
 /// Seconds that a new instance may take to become healthy.
@@ -20,15 +21,14 @@ const SIZE: i64 = 5;
 const SHARE: i64 = 20;
 
 async fn stack(seed: u64) -> TestApp {
-    let t = TestApp::with_stack(Setup::seed(seed).world(move |world, names| {
+    let t = TestApp::with(Setup::seed(seed).world(move |world, names| {
         quick(world, names, GROUP, (2, SIZE, 12));
         quick_times(world, drawn(seed));
         // AWS gives up on a refresh without progress after ten minutes here, not after an hour.
         world.params.as_mut().unwrap().refresh_no_progress = 600;
     }))
     .await;
-    let ada = t.sign_in("ada").await;
-    adopt(&t, &ada, GROUP, GROUP, false, json!({"boot_budget_seconds": BUDGET, "bake_seconds": 60})).await;
+    adopt(&t, GROUP, GROUP, false, json!({"boot_budget_seconds": BUDGET, "bake_seconds": 60})).await;
     t
 }
 
@@ -155,6 +155,7 @@ async fn spread(number: u64, count: usize) {
 #[tokio::test]
 async fn an_undo_that_fails_is_shown_as_such() {
     let t = stack(1802).await;
+    people(&t, &[("dan", Role::Deployer)]).await;
     let mut dice = Dice::new(drawn(1802));
     let token = t.token(&["*"]).await;
     let zones: Vec<String> = t.sim.world().snapshot()["zones"].as_array().unwrap().iter().map(|z| z.as_str().unwrap().to_owned()).collect();

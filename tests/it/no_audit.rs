@@ -5,23 +5,22 @@ use serde_json::{Value, json};
 use sqlx::{AnyPool, Connection as _};
 
 use fleetgate::app::advance::Turn;
-use fleetgate::domain::access::Permit;
+use fleetgate::domain::access::{Permit, Role};
 use fleetgate::store::NewEntry;
 
 use crate::harness::{APP, As, Setup, TestApp, drawn};
-use crate::proofs::{adopt, cases, database, effective, healthy, quick, quick_times, truth};
+use crate::proofs::{adopt, cases, database, effective, healthy, people, quick, quick_times, truth};
 
 const ENV: &str = "held";
 
 async fn stack(seed: u64) -> (TestApp, AnyPool) {
-    let t = TestApp::with_stack(Setup::seed(seed).world(move |world, names| {
+    let t = TestApp::with(Setup::seed(seed).world(move |world, names| {
         quick(world, names, ENV, (1, 2, 6));
         quick_times(world, drawn(seed));
     }))
     .await;
-    let ada = t.sign_in("ada").await;
-    adopt(&t, &ada, ENV, ENV, false, json!({})).await;
-    adopt(&t, &ada, "alias", &t.names.legacy, false, json!({})).await;
+    adopt(&t, ENV, ENV, false, json!({})).await;
+    adopt(&t, "alias", &t.names.legacy, false, json!({})).await;
     sqlx::any::install_default_drivers();
     let pool = AnyPool::connect(&database(&t)).await.unwrap();
     (t, pool)
@@ -112,6 +111,7 @@ async fn all_is_accepted(t: &TestApp, who: &As, requests: &[(&'static str, Value
 #[tokio::test]
 async fn no_kind_of_change_is_accepted_while_the_trail_can_not_be_written() {
     let (mut t, pool) = stack(2001).await;
+    people(&t, &[("dan", Role::Deployer)]).await;
     let (token, dan) = (t.token(&["*"]).await, t.sign_in("dan").await);
     // Something to go back to, and something new.
     let one = t.release(&token, "one", "ok", Some(5)).await;

@@ -134,13 +134,12 @@ fn what_is_previewed_is_what_aws_receives() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let seed = drawn(2101);
     let (t, token, console) = runtime.block_on(async {
-        let t = TestApp::with_stack(Setup::seed(2101).world(move |world, names| {
+        let t = TestApp::with(Setup::seed(2101).world(move |world, names| {
             quick(world, names, ENV, (1, 1, 4));
             quick_times(world, seed);
         }))
         .await;
-        let ada = t.sign_in("ada").await;
-        adopt(&t, &ada, ENV, ENV, false, json!({"max_ceiling": CEILING})).await;
+        adopt(&t, ENV, ENV, false, json!({"max_ceiling": CEILING})).await;
         let (token, console) = (t.token(&["*"]).await, t.outsider().await);
         (t, token, console)
     });

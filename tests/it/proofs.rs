@@ -7,6 +7,8 @@ use axum::http::{Request, header};
 use serde_json::{Value, json};
 
 use fleetgate::aws::{Aws, AwsConfig};
+use fleetgate::domain::access::{Actor, Role};
+use fleetgate::domain::application::Application;
 use fleetgate_sim::{Params, Seed, Span, StackNames};
 
 use crate::harness::{APP, Answer, As, TestApp, aws_config};
@@ -87,18 +89,29 @@ pub(crate) fn quick_times(world: &mut Seed, seed: u64) {
     });
 }
 
-/// Adopts a group as an unprotected environment, with a bake of none and a boot budget of a minute.
-pub(crate) async fn adopt(t: &TestApp, ada: &As, env: &str, asg: &str, protected: bool, policy: Value) {
+/// Adopts a group as an environment with a bake of none and a boot budget of a minute, into the application, which is made where there is
+/// none yet. By the machine's own administrator, so that no test needs people whom it does not ask anything.
+pub(crate) async fn adopt(t: &TestApp, env: &str, asg: &str, protected: bool, policy: Value) {
     let mut rules = json!({"max_ceiling": 50, "bake_seconds": 0, "boot_budget_seconds": 60});
     for (k, v) in policy.as_object().into_iter().flatten() {
         rules[k] = v.clone();
     }
-    let n = &t.names;
+    let (n, host) = (&t.names, Actor::host("test"));
+    if t.app.store.list_applications().await.unwrap().is_empty() {
+        t.app.create_application(&host, Application { name: APP.into(), repository: n.repository.clone() }).await.unwrap();
+    }
     let body = json!({
         "name": env, "protected": protected, "region": n.region, "asg": asg, "external_id": n.external_id,
         "role_arn": format!("arn:aws:iam::{}:role/{}", n.account, n.role), "policy": rules,
     });
-    t.post(ada, &format!("/api/v1/apps/{APP}/environments"), body).await.expect(201);
+    Box::pin(t.app.adopt(&host, APP, serde_json::from_value(body).unwrap())).await.unwrap();
+}
+
+/// People, each with one role everywhere.
+pub(crate) async fn people(t: &TestApp, people: &[(&str, Role)]) {
+    for (name, role) in people {
+        t.person(name, &[("*", *role)]).await;
+    }
 }
 
 /// The product with other timeouts towards AWS; everything else stays.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use fleetgate::domain::access::Role;
+
 use crate::harness::{APP, Answer, As, Setup, TestApp, drawn};
-use crate::proofs::{Dice, adopt, ask, effective, quick, quick_times, with_patience};
+use crate::proofs::{Dice, adopt, ask, effective, people, quick, quick_times, with_patience};
 
 /// `count` requests on as many tasks; each begins after the number of turns that `begin` gives it.
 async fn at_once(t: &Arc<TestApp>, who: &As, env: &'static str, body: &Value, key: Option<&'static str>, begin: &[u64]) -> Vec<Answer> {
@@ -29,15 +31,15 @@ async fn at_once(t: &Arc<TestApp>, who: &As, env: &'static str, body: &Value, ke
 }
 
 async fn stack(seed: u64) -> Arc<TestApp> {
-    let mut t = TestApp::with_stack(Setup::seed(seed).world(move |world, names| {
+    let mut t = TestApp::with(Setup::seed(seed).world(move |world, names| {
         quick(world, names, "quick", (1, 2, 4));
         quick_times(world, drawn(seed));
     }))
     .await;
     // Two hundred looks at once on a busy machine: none may time out.
     with_patience(&mut t, Duration::from_secs(15), Duration::from_secs(18)).await;
-    let ada = t.sign_in("ada").await;
-    adopt(&t, &ada, "quick", "quick", false, json!({})).await;
+    adopt(&t, "quick", "quick", false, json!({})).await;
+    people(&t, &[("dan", Role::Deployer)]).await;
     Arc::new(t)
 }
 

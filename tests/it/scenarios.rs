@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use fleetgate::domain::access::Role;
+
 use crate::forms::post;
 use crate::harness::{APP, Answer, As, Setup, TestApp, drawn};
-use crate::proofs::{adopt, effective, healthy, quick, quick_times, truth};
+use crate::proofs::{adopt, effective, healthy, people, quick, quick_times, truth};
 
 /// An environment `live` on a quick group of this size, whose first release is `v1`.
 async fn live(seed: u64, sizes: (i64, i64, i64), protected: bool, policy: Value) -> TestApp {
@@ -16,14 +18,14 @@ async fn live(seed: u64, sizes: (i64, i64, i64), protected: bool, policy: Value)
 }
 
 async fn live_with(seed: u64, sizes: (i64, i64, i64), protected: bool, policy: Value, edit: fn(&mut fleetgate_sim::seed::GroupSeed)) -> TestApp {
-    let t = TestApp::with_stack(Setup::seed(seed).world(move |world, names| {
+    let t = TestApp::with(Setup::seed(seed).world(move |world, names| {
         quick(world, names, "live", sizes);
         edit(world.groups.last_mut().unwrap());
         quick_times(world, drawn(seed));
     }))
     .await;
-    let ada = t.sign_in("ada").await;
-    adopt(&t, &ada, "live", "live", protected, policy).await;
+    adopt(&t, "live", "live", protected, policy).await;
+    people(&t, &[("dan", Role::Deployer), ("pia", Role::Approver)]).await;
     t
 }
 
@@ -118,9 +120,7 @@ async fn followed(t: &TestApp, who: &As, answer: Answer) -> Value {
 #[tokio::test]
 async fn scenario_02_the_two_operators() {
     let t = live(1702, (4, 6, 10), false, json!({})).await;
-    for name in ["ana", "ben"] {
-        t.person(name, &[("*", fleetgate::domain::access::Role::Deployer)]).await;
-    }
+    people(&t, &[("ana", Role::Deployer), ("ben", Role::Deployer)]).await;
     let (ana, ben) = (t.sign_in("ana").await, t.sign_in("ben").await);
     let path = format!("/apps/{APP}/live/capacity");
     // "Ana opens the capacity form at 4/10/6."
