@@ -112,7 +112,7 @@ async fn all_is_accepted(t: &TestApp, who: &As, requests: &[(&'static str, Value
 async fn no_kind_of_change_is_accepted_while_the_trail_can_not_be_written() {
     let (mut t, pool) = stack(2001).await;
     people(&t, &[("dan", Role::Deployer)]).await;
-    let (token, dan) = (t.token(&["*"]).await, t.sign_in("dan").await);
+    let token = t.token(&["*"]).await;
     // Something to go back to, and something new.
     let one = t.release(&token, "one", "ok", Some(5)).await;
     let done = t.run(&token, TestApp::accepted(t.change(&token, ENV, json!({"kind": "deploy", "release": one})).await)).await.0;
@@ -144,6 +144,7 @@ async fn no_kind_of_change_is_accepted_while_the_trail_can_not_be_written() {
     }
     t.app.store.verify_audit().await.unwrap().expect("the chain holds");
     // Read-only, as the engine says it of a file that may not be written. It is for good here, so a new process ends it.
+    let dan = t.sign_in("dan").await;
     pragma(&t, "pragma query_only = on".into()).await;
     let asks = requests(&t, two).await;
     all_is_refused(&t, &token, &dan, &asks, "read-only").await;
