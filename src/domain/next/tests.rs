@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::change::Undo;
 use crate::domain::observation::{GroupInstance, LaunchSource, Refresh, TargetGroup, TargetHealth, TargetState, TemplateRef};
 use crate::domain::plan::{Bound, BoundTemplate};
 use crate::domain::strategy::{StrategyChoice, preferences};
@@ -294,4 +295,62 @@ fn what_takes_too_long_calls_a_person() {
     let obs = observation(181 * 60_000, group(OLD, vec![]), &[], "InProgress");
     let (p, d) = next(&a_plan(Kind::Deploy), begun, &obs, 180);
     assert!(matches!(d, Decision::Attention { .. }) && p.attention_since.is_some(), "{d:?}");
+}
+
+fn serving(version: i64) -> Group {
+    let one = |n: i32| GroupInstance {
+        id: format!("i-{n}"),
+        zone: "a".into(),
+        lifecycle: "InService".into(),
+        health: "Healthy".into(),
+        template_version: Some(version),
+        template_id: Some("lt-1".into()),
+        protected: false,
+    };
+    group(version, vec![one(1), one(2)])
+}
+
+/// A guard alarm is evidence of its own: nobody waits for AWS to act on it. Whoever has nothing to go back to calls a person.
+#[test]
+fn a_guard_alarm_takes_back_at_the_look_that_sees_it() {
+    for (kind, state, taken_back) in [(Kind::Deploy, "ALARM", true), (Kind::Deploy, "OK", false), (Kind::Replace, "ALARM", false)] {
+        let mut plan = a_plan(kind);
+        plan.bound.preferences.as_mut().unwrap().alarms = vec!["errors".into()];
+        let mut obs = observation(60_000, serving(OLD), &["healthy", "healthy"], "InProgress");
+        obs.alarms = vec![crate::domain::observation::Alarm { name: "errors".into(), state: state.into(), reason: Some("12 errors".into()) }];
+        let progress = Progress { new_version: Some(NEW), refresh: Some("r".into()), ..Progress::default() };
+        let (_, decision) = next(&plan, progress, &obs, 180);
+        assert_eq!(matches!(&decision, Decision::TakeBack { why, .. } if why.contains("12 errors")), taken_back, "{kind:?} {state}: {decision:?}");
+        assert_eq!(matches!(decision, Decision::Attention { .. }), kind == Kind::Replace, "{kind:?} {state}");
+    }
+}
+
+/// However it ends, what is owed is paid first: there is no end beside a debt.
+#[test]
+fn nothing_ends_while_it_owes_something() {
+    let mut plan = a_plan(Kind::Deploy);
+    plan.bound.preferences.as_mut().unwrap().suspend = vec!["AZRebalance".into()];
+    for (status, end) in [("Successful", State::Succeeded), ("Cancelled", State::Cancelled), ("RollbackFailed", State::UndoFailed)] {
+        let version = if end == State::Succeeded { NEW } else { OLD };
+        let mut obs = observation(600_000, serving(version), &["healthy", "healthy"], status);
+        obs.group.as_mut().unwrap().suspended = vec!["AZRebalance".into()];
+        let undo = (end == State::UndoFailed).then(|| Undo { by: "aws".into(), why: "x".into(), at: 0 });
+        let progress = Progress {
+            new_version: Some(NEW),
+            refresh: Some("r".into()),
+            suspended: true,
+            debts: vec!["AZRebalance".into()],
+            proofs: PROOFS,
+            undo,
+            ..Progress::default()
+        };
+        let (owing, decision) = next(&plan, progress, &obs, 180);
+        assert_eq!(decision, Decision::Act(Step::Resume), "{status}");
+        // Accepted, and not shown yet: waited for.
+        let (owing, decision) = next(&plan, Progress { resumed: true, ..owing }, &obs, 180);
+        assert!(matches!(decision, Decision::Wait { step: Step::Resume, .. }), "{status}: {decision:?}");
+        obs.group.as_mut().unwrap().suspended.clear();
+        let (paid, decision) = next(&plan, owing, &obs, 180);
+        assert!(matches!(decision, Decision::Done { state, .. } if state == end) && paid.debts.is_empty(), "{status}: {decision:?}");
+    }
 }
