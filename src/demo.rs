@@ -198,6 +198,7 @@ impl Player<'_> {
             on_busy: OnBusy::Refuse,
             key: None,
             read: None,
+            settles: None,
         };
         let change = self.app.request_change(&dan, &env, raise).await?;
         self.settle(change.number, State::Succeeded).await?;
@@ -212,8 +213,14 @@ impl Player<'_> {
                 continue;
             }
             let place = self.app.visible(dan, APP, env).await?;
-            let request =
-                Request { intent: intent.clone(), reason: Some(format!("Release {tag}: {notes}")), on_busy: OnBusy::Refuse, key: None, read: None };
+            let request = Request {
+                intent: intent.clone(),
+                reason: Some(format!("Release {tag}: {notes}")),
+                on_busy: OnBusy::Refuse,
+                key: None,
+                read: None,
+                settles: None,
+            };
             let change = self.app.request_change(dan, &place, request).await?;
             if change.state == State::AwaitingApproval {
                 self.pass(Duration::from_secs(600)).await?;

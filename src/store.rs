@@ -17,6 +17,7 @@ mod engine;
 pub mod environments;
 pub mod events;
 pub mod images;
+mod leases;
 pub mod observations;
 pub mod people;
 pub mod releases;
@@ -42,6 +43,7 @@ use crate::domain::access::Permit;
 use crate::domain::observation::Millis;
 use crate::domain::problem::Problem;
 use crate::failpoint::Tripwire;
+use leases::Life;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -210,6 +212,7 @@ pub struct Store {
     jobs: mpsc::Sender<Job>,
     woken: watch::Receiver<i64>,
     epoch: Arc<AtomicI64>,
+    life: Life,
     clocks: Clocks,
     tripwire: Tripwire,
     _lock: Arc<Option<File>>,
@@ -262,7 +265,7 @@ impl Store {
         let tripwire = Tripwire::default();
         let begin = if sqlite { "begin immediate" } else { "begin" };
         spawn_writer(writes, queue, wake, clocks.clone(), epoch.clone(), begin, tripwire.clone());
-        Ok(Self { reads, jobs, woken, epoch, clocks, tripwire, _lock: Arc::new(None) })
+        Ok(Self { reads, jobs, woken, epoch, life: Life::default(), clocks, tripwire, _lock: Arc::new(None) })
     }
 
     /// Opens the database as its one worker. The lock comes first: of two that start at once on a database that is not there yet, only
@@ -286,14 +289,8 @@ impl Store {
 
     async fn begin_epoch(mut self, lock: Option<File>) -> anyhow::Result<Self> {
         self._lock = Arc::new(lock);
-        let epoch = self
-            .keep(|tx| {
-                Box::pin(async move {
-                    let (e,): (i64,) = sqlx::query_as("update heads set epoch = epoch + 1 where id = 1 returning epoch").fetch_one(tx.conn()).await?;
-                    Ok(e)
-                })
-            })
-            .await?;
+        let (epoch, life) = self.keep(|tx| Box::pin(leases::begin(tx))).await?;
+        self.life = life;
         self.epoch.store(epoch, Ordering::SeqCst);
         Ok(self)
     }

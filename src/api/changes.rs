@@ -256,7 +256,7 @@ fn request(value: serde_json::Value, key: Option<String>) -> Result<Request, Pro
         ),
         other => other,
     })?;
-    Ok(Request { intent, reason: w.reason, on_busy: w.on_busy, key, read: None })
+    Ok(Request { intent, reason: w.reason, on_busy: w.on_busy, key, read: None, settles: None })
 }
 
 /// Plans a change without effect: plan, diff, preflight.

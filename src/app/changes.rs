@@ -48,6 +48,8 @@ pub struct Request {
     pub key: Option<String>,
     /// Hash of the plan that the requester read, where they read one: another plan is refused.
     pub read: Option<String>,
+    /// The sighting (row id) that the change puts back.
+    pub settles: Option<i64>,
 }
 
 const HOUR_MS: i64 = 3_600_000;
@@ -243,6 +245,9 @@ impl App {
                     )
                     .await?;
                     tx.insert_change(&change).await?;
+                    if let Some(sighting) = request.settles {
+                        tx.settle_sighting(sighting, number).await?;
+                    }
                     if let Some(key) = &request.key {
                         tx.insert_idempotent(&actor, key, &body_hash, number).await?;
                     }

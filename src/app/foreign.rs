@@ -70,9 +70,7 @@ impl App {
         if let (Intent::Refresh { mode: wanted, .. }, Some(mode)) = (&mut intent, mode) {
             *wanted = mode;
         }
-        let request = Request { intent, reason: Some(reason.trim().to_owned()), on_busy: OnBusy::Refuse, key, read: None };
-        let change = Box::pin(self.request_change(actor, env, request)).await?;
-        self.store.settle_sighting(id, change.number).await?;
-        Ok(change)
+        let request = Request { intent, reason: Some(reason.trim().to_owned()), on_busy: OnBusy::Refuse, key, read: None, settles: Some(id) };
+        Box::pin(self.request_change(actor, env, request)).await
     }
 }

@@ -292,5 +292,21 @@ pub fn explain(input: &Input<'_>) -> Option<Explanation> {
     })
 }
 
+/// Why a change's timeline has a gap: the process was away. `looked`: when it had last looked at AWS; `began`: when it was back.
+pub fn away(looked: Option<Millis>, began: Millis) -> String {
+    let back = words::clock(began, began);
+    let gap = looked.map_or_else(
+        || format!("Fleetgate was started again at {back}."),
+        |looked| {
+            format!(
+                "Fleetgate was away: it had last looked at AWS at {}, and was started again at {back} ({} later).",
+                words::clock(began, looked),
+                words::span(began - looked)
+            )
+        },
+    );
+    format!("{gap} It goes on from what AWS says now.")
+}
+
 #[cfg(test)]
 mod tests;

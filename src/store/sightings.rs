@@ -8,6 +8,7 @@ use super::{Result, Store, WriteTx};
 use crate::domain::change::{Kind, Progress, Step};
 use crate::domain::foreign::{self, Baseline, Ours, Sighting};
 use crate::domain::observation::{Millis, Observation};
+use crate::domain::problem::Problem;
 
 /// A sighting as stored.
 #[derive(Clone, Debug, FromRow)]
@@ -26,7 +27,7 @@ pub struct SightingRow {
     pub after: Option<String>,
     /// AWS's words.
     pub cause: Option<String>,
-    /// The change that puts it back.
+    /// The change that puts it back, or did.
     pub settled_by: Option<i64>,
 }
 
@@ -37,7 +38,10 @@ impl SightingRow {
     }
 }
 
-const COLUMNS: &str = "select id, env, at, what, before, after, cause, settled_by from sightings";
+// A change that ended without putting it back settles nothing: the button is there again.
+const COLUMNS: &str = "select s.id, s.env, s.at, s.what, s.before, s.after, s.cause,
+    case when c.state in ('failed', 'cancelled', 'undone', 'undo_failed', 'rejected', 'expired', 'superseded') then null else s.settled_by end as settled_by
+    from sightings s left join changes c on c.number = s.settled_by";
 
 impl Store {
     /// The newest sightings of an environment, newest first.
@@ -45,7 +49,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn list_sightings(&self, env: i64, limit: i64) -> Result<Vec<SightingRow>> {
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} where env = $1 order by id desc limit $2")))
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} where s.env = $1 order by s.id desc limit $2")))
             .bind(env)
             .bind(limit)
             .fetch_all(self.reads())
@@ -57,21 +61,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn find_sighting(&self, id: i64) -> Result<Option<SightingRow>> {
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} where id = $1"))).bind(id).fetch_optional(self.reads()).await?)
-    }
-
-    /// Notes which change puts a sighting back.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn settle_sighting(&self, id: i64, change: i64) -> Result<()> {
-        self.keep(move |tx| {
-            Box::pin(async move {
-                sqlx::query("update sightings set settled_by = $2 where id = $1").bind(id).bind(change).execute(tx.conn()).await?;
-                Ok(())
-            })
-        })
-        .await
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} where s.id = $1"))).bind(id).fetch_optional(self.reads()).await?)
     }
 }
 
@@ -82,6 +72,20 @@ struct Recent {
 }
 
 impl WriteTx {
+    /// Notes which change puts a sighting back.
+    ///
+    /// # Errors
+    /// `Conflict` naming the one that does so already.
+    pub async fn settle_sighting(&mut self, id: i64, change: i64) -> Result<()> {
+        let row: Option<SightingRow> =
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} where s.id = $1"))).bind(id).fetch_optional(self.conn()).await?;
+        if let Some(first) = row.and_then(|s| s.settled_by) {
+            return Err(Problem::busy(format!("#{first} puts this back already."), first).into());
+        }
+        sqlx::query("update sightings set settled_by = $2 where id = $1").bind(id).bind(change).execute(self.conn()).await?;
+        Ok(())
+    }
+
     /// Tells what others did since the last look, and moves the baseline. `since`: changes of ours that ended before (wall clock) no
     /// longer explain a difference. `same`: nothing but the time differs from the look before.
     ///

@@ -223,6 +223,7 @@ pub async fn create(visit: Visit, Path((app, name)): Path<(String, String)>, axu
                 on_busy: if form.on_busy == "wait" { OnBusy::Wait } else { OnBusy::Refuse },
                 key: Some(key(&form.key)),
                 read: None,
+                settles: None,
             };
             Box::pin(visit.site.app.request_change(&visit.actor, &env, request)).await
         }

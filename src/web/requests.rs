@@ -85,6 +85,7 @@ async fn create(visit: Visit, app: &str, name: &str, kind: Kind, form: Form) -> 
                 on_busy: if form.on_busy == "wait" { OnBusy::Wait } else { OnBusy::Refuse },
                 key: Some(key(&form.key)),
                 read: None,
+                settles: None,
             };
             Box::pin(visit.site.app.request_change(&visit.actor, &env, request)).await
         }

@@ -118,6 +118,7 @@ async fn forty_kills_repeat_nothing_and_lose_nothing() {
     let token = app.create_token(&host, "crash", &["*".into()], 3_600_000).await.unwrap();
     let client = reqwest::Client::new();
     let serve = Serve { database: &database, endpoint: &format!("http://{}", sim.addr), region: &names.region, speed: SPEED, more: &[] };
+    let mut starts = vec![Clocks::system().wall()];
     let mut process = Process::start(&serve);
     let mut hits: BTreeMap<String, usize> = BTreeMap::new();
     let mut kills = 0;
@@ -164,6 +165,7 @@ async fn forty_kills_repeat_nothing_and_lose_nothing() {
             for step in steps(&store).await {
                 *hits.entry(step).or_default() += 1;
             }
+            starts.push(Clocks::system().wall());
             process = Process::start(&serve);
             if finals(&store).await == (round + 1) * ENVIRONMENTS {
                 break;
@@ -189,6 +191,8 @@ async fn forty_kills_repeat_nothing_and_lose_nothing() {
         round += 1;
     }
     process.kill();
+    let back = resumptions(&store, &starts).await;
+    println!("taken up again within {} ms of the start of the process, worst of {}", back.iter().max().unwrap(), back.len());
     println!("{kills} kills over {} deploys, by the step that was hit: {hits:#?}", round * ENVIRONMENTS);
     for step in ["create_version", "start_refresh", "roll", "verify", "roll_back", "undo"] {
         let least = if wanted_kills > KILLS { 3 } else { 1 };
@@ -237,6 +241,19 @@ async fn steps(store: &Store) -> Vec<String> {
         } else if !c.state.is_final() {
             let last = store.list_steps(c.number).await.unwrap().pop();
             out.push(last.filter(|s| s.state == "running").map_or_else(|| "between steps".to_owned(), |s| s.step));
+        }
+    }
+    out
+}
+
+/// Milliseconds from the start of a process until it took up what an older one had begun, for each time that one did. Wall clock.
+async fn resumptions(store: &Store, starts: &[i64]) -> Vec<i64> {
+    let mut out = Vec::new();
+    for c in store.list_changes(&Filter::default(), 1000).await.unwrap() {
+        for e in store.list_events(c.number, 0, 10_000).await.unwrap() {
+            if e.sentence.is_some_and(|s| s.starts_with("Fleetgate was")) {
+                out.push(e.at - starts.iter().filter(|s| **s <= e.at).max().expect("some process wrote it"));
+            }
         }
     }
     out

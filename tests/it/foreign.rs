@@ -72,6 +72,36 @@ async fn scenario_10_the_foreign_hand() {
     t.finish_with_strangers().await;
 }
 
+/// What is asked for twice is done once; what was asked for and came to nothing can be asked for again.
+#[tokio::test]
+async fn of_two_that_put_the_same_back_one_does_and_a_vain_one_is_forgotten() {
+    let t = TestApp::with_stack(Setup::seed(907)).await;
+    let (dan, outsider) = (t.sign_in("dan").await, t.outsider().await);
+    let mut schedule = Schedule::default();
+    minute(&t, &mut schedule).await;
+    Box::pin(outsider.resize(&t.names.staging, Some(0), None, None)).await.unwrap();
+    minute(&t, &mut schedule).await;
+    let all = foreign(&t, &dan, "staging").await;
+    let s = told(&all, "min");
+    let path = format!("/api/v1/apps/{APP}/environments/staging/sightings/{}/put-back", s["id"]);
+    let body = json!({"reason": "not agreed"});
+    let (one, two) = tokio::join!(t.post(&dan, &path, body.clone()), t.post(&dan, &path, body.clone()));
+    let (first, second) = if one.status == 202 { (one, two) } else { (two, one) };
+    let first = first.expect(202)["number"].as_i64().unwrap();
+    assert_eq!(second.expect(409)["change"], first);
+    t.post(&dan, &format!("/api/v1/changes/{first}/cancel"), json!({"mode": "stop"})).await.expect(202);
+    let all = foreign(&t, &dan, "staging").await;
+    assert_eq!(told(&all, "min")["settled_by"], Value::Null, "the vain one");
+    let number = put_back(&t, &dan, "staging", s, None).await;
+    assert_eq!(t.run(&dan, number).await.0["state"], "succeeded");
+    // The same done once more is another sighting: this one is settled.
+    Box::pin(outsider.resize(&t.names.staging, Some(0), None, None)).await.unwrap();
+    minute(&t, &mut schedule).await;
+    let late = t.post(&dan, &path, body).await.expect(409);
+    assert_eq!((late["change"].as_i64(), late["detail"].as_str()), (Some(number), Some(&*format!("#{number} puts this back already."))));
+    t.finish_with_strangers().await;
+}
+
 /// The other half of scenario 10: a refresh from the console is shown, waited for, and stopped or rolled back.
 #[tokio::test]
 async fn a_refresh_from_the_console_is_foreign_and_no_error() {

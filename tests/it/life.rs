@@ -11,7 +11,7 @@ use fleetgate::domain::change::State;
 use fleetgate::store::Store;
 use fleetgate::store::changes::Filter;
 
-use crate::harness::{APP, check_acts};
+use crate::harness::{APP, Setup, TestApp, check_acts};
 use crate::process::{PATIENCE, Process, Rehearsal, connect, established, exchange, read_until, rest, until};
 
 const SPEED: f64 = 150.0;
@@ -153,6 +153,53 @@ async fn sigterm_does_not_wait_for_a_look_at_a_silent_aws() {
     process.terminate();
     let (status, log) = process.ended().await;
     assert!(status.success() && !log.contains("did not end in time"), "{status}: {log}");
+}
+
+/// An act that AWS did and does not answer: the process does not wait for it for ever, and the next one finds what became of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_does_not_wait_for_ever_for_an_act_without_an_answer() {
+    let r = Rehearsal::new(916, SPEED).await;
+    let release = r.release("next").await;
+    let silent = json!({"service": "*", "operation": "StartInstanceRefresh", "kind": "hang_after", "rate": 1.0, "seed": 1});
+    r.sim.world().fault(serde_json::from_value(silent).unwrap()).unwrap();
+    let process = Process::start(&r.serve(SPEED, &[]));
+    let number = deploy(&process, &r.token, release).await;
+    until("the refresh is started", || r.sim.world().calls_since(0).iter().any(|c| c.operation == "StartInstanceRefresh")).await;
+    let asked = Instant::now();
+    process.terminate();
+    let (status, log) = process.ended().await;
+    println!("gone {:.2} s after SIGTERM", asked.elapsed().as_secs_f64());
+    assert!(status.success() && log.contains("did not end in time; what they did is looked up at the next start"), "{status}: {log}");
+    r.sim.world().clear_faults();
+    let process = Process::start(&r.serve(SPEED, &[]));
+    reaches(&r.app.store, number, "its end", |state, _| state.is_final()).await;
+    process.kill();
+    check_truth(&r, number).await;
+}
+
+/// However far away its next look is.
+#[tokio::test]
+async fn what_an_older_process_had_in_hand_is_taken_up_at_once() {
+    let mut t = TestApp::with_stack(Setup::seed(917)).await;
+    let dan = t.sign_in("dan").await;
+    let release = t.release(&dan, "next", "ok", None).await;
+    let number = TestApp::accepted(t.change(&dan, "staging", json!({"kind": "deploy", "release": release})).await);
+    while t.app.store.find_change(number).await.unwrap().unwrap().progress.refresh.is_none() {
+        t.step().await;
+    }
+    let told = async |t: &TestApp| {
+        let events = t.app.store.list_events(number, 0, 1000).await.unwrap();
+        events.into_iter().filter_map(|e| e.sentence).filter(|s| s.starts_with("Fleetgate was")).count()
+    };
+    t.work().await;
+    assert!(t.app.store.next_due().await.unwrap().is_some_and(|at| at > t.clock.now()), "it is looked at later");
+    assert_eq!(told(&t).await, 0);
+    for restarts in 1..=2 {
+        t.restart().await;
+        t.work().await;
+        assert_eq!(told(&t).await, restarts, "once for each process");
+    }
+    t.finish().await;
 }
 
 /// `FLEETGATE_TEST_RESTARTS=50` is the long form.

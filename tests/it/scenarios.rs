@@ -85,7 +85,7 @@ async fn scenario_01_the_crash_at_60_percent() {
     let (end, _) = t.run(&dan, number).await;
     assert_eq!(end["state"], "succeeded", "{end}");
     assert_eq!(on(&t, &digest), 10);
-    // "timeline has no gap": one step follows the other, and those of before are as they were. (That the process was away has no entry yet.)
+    // "timeline has no gap": one step follows the other, and those of before are as they were ...
     let steps = t.app.store.list_steps(number).await.unwrap();
     for (was, is) in told.iter().zip(&steps) {
         assert_eq!((was.position, &was.step, was.started_at, was.attempts), (is.position, &is.step, is.started_at, is.attempts));
@@ -93,6 +93,11 @@ async fn scenario_01_the_crash_at_60_percent() {
     for pair in steps.windows(2) {
         assert_eq!(pair[0].finished_at, Some(pair[1].started_at), "between {} and {} nothing is told", pair[0].step, pair[1].step);
     }
+    // ... and that nobody looked for three minutes is told, once.
+    let away: Vec<_> =
+        t.app.store.list_events(number, 0, 1000).await.unwrap().into_iter().filter_map(|e| e.sentence).filter(|s| s.contains("away")).collect();
+    assert!(away.len() == 1 && away[0].contains("(3 min later)"), "{away:?}");
+    assert!(t.get(&dan, &format!("/deployments/{number}")).await.text.contains("Fleetgate was away"));
     // "no second refresh was started".
     assert_eq!(t.mutating().iter().filter(|c| c.operation == "StartInstanceRefresh").count(), 1);
     assert_eq!(truth(&t, "live")["refreshes"].as_array().unwrap().len(), 1);
