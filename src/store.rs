@@ -20,6 +20,7 @@ pub mod images;
 pub mod observations;
 pub mod people;
 pub mod releases;
+mod remains;
 pub mod sessions;
 pub mod sightings;
 mod sql;
