@@ -8,6 +8,7 @@ pub mod applications;
 pub mod changes;
 pub mod debts;
 pub mod environments;
+pub mod estimate;
 pub mod explain;
 pub mod facts;
 pub mod foreign;

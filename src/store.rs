@@ -21,6 +21,7 @@ mod leases;
 pub mod observations;
 pub mod people;
 pub mod releases;
+mod remains;
 pub mod sessions;
 pub mod sightings;
 mod sql;

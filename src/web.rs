@@ -26,6 +26,7 @@ pub mod me;
 pub mod page;
 pub mod people;
 pub mod phases;
+pub mod remains;
 pub mod requests;
 pub mod rollback;
 pub mod session;

@@ -23,6 +23,7 @@
       } else if (/^\d\d:\d\d:\d\d$/.test(text)) t.textContent = clock(d, true);
       else if (/^\d\d:\d\d$/.test(text)) t.textContent = clock(d, false);
       else if (/^\d+ \w+ \d\d:\d\d$/.test(text)) t.textContent = day.format(d) + ' ' + clock(d, false);
+      else if (/^\w{3} \d+ \w+$/.test(text)) t.textContent = new Intl.DateTimeFormat('en-GB', { weekday: 'short' }).format(d) + ' ' + day.format(d);
     }
   }
 

@@ -209,7 +209,8 @@ impl App {
                 let Some(t) = template else { return Ok(None) };
                 let Ok((mark, _)) = self.mark(change).await else { return Ok(None) };
                 let newer = cloud.template_versions_from(Priority::Act, &t.id, t.base + 1).await?;
-                newer.into_iter().find(|v| v.description == mark).map(|v| Outcome::Version(v.number))
+                // The oldest: whoever copies ours, as Terraform does, copies its description too.
+                newer.into_iter().filter(|v| v.description == mark).map(|v| v.number).min().map(Outcome::Version)
             }
             Step::StartRefresh => ours(&p.refresh_before, p.new_version),
             Step::StartUndo => ours(&p.undo_refresh_before, change.plan.old_version),

@@ -13,6 +13,7 @@ use crate::domain::environment::Environment;
 use crate::domain::next::POLL_MS;
 use crate::domain::plan::{self, Difference};
 use crate::domain::problem::Problem;
+use crate::domain::remains::Shape;
 use crate::store::changes::Change;
 use crate::store::{NewEntry, StoreError};
 
@@ -97,6 +98,7 @@ impl App {
             }
         }
         let now = self.clocks.cloud();
+        let before = Shape::of(&obs, self.clocks.wall());
         let number = change.number;
         let permit = Permit::engine("change.start", &scope);
         let entry = NewEntry::done().change(number).after(&json!({"plan_hash": fresh.hash(), "requested_by": change.requested_by}));
@@ -118,6 +120,7 @@ impl App {
                     c.started_at = Some(tx.now());
                     c.expires_at = None;
                     c.progress.started_at = Some(now);
+                    c.progress.before = before;
                     c.progress.counts.total = c.plan.desired;
                     c.due_at = now;
                     c.sentence = format!("{} Begun.", c.plan.sentence);

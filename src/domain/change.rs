@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::{Counts, FirstFailure, Seen};
 use super::observation::Millis;
+use super::remains::Shape;
 use super::strategy::StrategyChoice;
 
 /// The kinds of change.
@@ -473,6 +474,18 @@ pub struct Progress {
     pub misses: u32,
     /// Refused attempts in a row of the present act.
     pub refusals: u32,
+    /// The group's shape when it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Shape>,
+    /// The group's shape at the last look before it ended; kept in the transaction of the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Shape>,
+    /// AWS's words on the last time that autoscaling moved desired while it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<String>,
+    /// What else explains a difference between the two shapes, by row, as it was known at the end.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub causes: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -151,6 +151,14 @@ fn mover(activity: &Activity) -> Option<Mover> {
     }
 }
 
+/// AWS's words on the last time since `since` (cloud clock) that a policy or a schedule moved desired.
+pub fn scaling(obs: &Observation, since: Millis) -> Option<String> {
+    let last = obs.activities.iter().find(|a| mover(a) == Some(Mover::Scaling) && a.started_at.is_some_and(|at| at >= since))?;
+    // The rest of the cause says which instance was started or chosen for it.
+    let words = last.cause.split(".  At ").next().unwrap_or_default();
+    Some(format!("{}.", words.trim_end_matches('.')))
+}
+
 /// Ways in which AWS says that somebody took an instance away.
 const TAKEN: [&str; 3] =
     ["out of service in response to a user request", "detached in response to a user request", "indicated it had been terminated or stopped"];

@@ -11,6 +11,7 @@ pub(crate) mod settings;
 mod terminate;
 
 use super::change::{Kind, Progress, State, Step};
+use super::foreign;
 use super::observation::{Group, Millis, Observation};
 use super::plan::Plan;
 
@@ -82,6 +83,9 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
         }
     };
     let started = *progress.started_at.get_or_insert(obs.at);
+    if let Some(words) = foreign::scaling(obs, started) {
+        progress.scaled = Some(words);
+    }
     let proofs = progress.proofs;
     let decision = match plan.bound.kind {
         Kind::Deploy | Kind::Rollback | Kind::Replace => rollout::next(plan, &mut progress, obs, group),
@@ -173,4 +177,4 @@ fn group_version(group: &Group) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

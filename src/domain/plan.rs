@@ -15,6 +15,7 @@ mod settings;
 mod support;
 mod terminate;
 
+pub use rollout::rollback_preferences;
 pub use support::{blocking_processes, support};
 
 use std::collections::BTreeSet;

@@ -389,11 +389,15 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Writes what may change, if the row still has `c.version` and is not final; then counts the version up in `c`.
+    /// Writes what may change, if the row still has `c.version` and is not final; then counts the version up in `c`. With an end goes
+    /// what the change leaves behind, so that no way of ending can forget it.
     ///
     /// # Errors
     /// `Moved` when somebody was faster; `Duplicate` when its lane is held.
     pub async fn set_change(&mut self, c: &mut Change) -> Result<()> {
+        if c.state.is_final() && c.progress.before.is_some() {
+            self.note_remains(c).await?;
+        }
         let done = sqlx::query(
             "update changes set state = $3, version = version + 1, plan = $4, plan_hash = $5, progress = $6, sentence = $7, release = $8, template_version = $9,
              rolled_back_by = $10, started_at = $11, finished_at = $12, expires_at = $13, due_at = $14, rollback_of = $15

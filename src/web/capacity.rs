@@ -33,8 +33,106 @@ pub struct Form {
     reason: String,
     on_busy: String,
     key: String,
-    /// `apply`, `preview`, or `min+1` and the like, for those without JavaScript.
+    /// `apply`, `keep`, `preview`, or `min+1` and the like, for those without JavaScript.
     act: String,
+}
+
+impl Form {
+    /// A figure as typed, and what it was when the page was made.
+    fn figure(&mut self, name: &str) -> (&mut String, &mut String) {
+        match name {
+            "min" => (&mut self.min, &mut self.base_min),
+            "desired" => (&mut self.desired, &mut self.base_desired),
+            _ => (&mut self.max, &mut self.base_max),
+        }
+    }
+    /// What the form sends of the three figures, for a copy of it.
+    fn hidden(&self) -> [(&'static str, &str); 8] {
+        [
+            ("min", &self.min),
+            ("desired", &self.desired),
+            ("max", &self.max),
+            ("base_min", &self.base_min),
+            ("base_desired", &self.base_desired),
+            ("base_max", &self.base_max),
+            ("reason", &self.reason),
+            ("on_busy", &self.on_busy),
+        ]
+    }
+}
+
+/// The three figures: name and title.
+const FIGURES: [(&str, &str); 3] = [("min", "Minimum"), ("desired", "Desired"), ("max", "Maximum")];
+
+/// An edited figure that moved while the form was open.
+struct Moved {
+    name: &'static str,
+    title: &'static str,
+    base: i64,
+    now: i64,
+    wish: i64,
+}
+
+/// What moved, and the two forms that settle it without typing again.
+struct Clash {
+    rows: Vec<Moved>,
+    /// What was typed, over the figures as they are now.
+    set: Form,
+    set_key: String,
+    /// The same with AWS's figures in place of those that moved.
+    keep: Form,
+    keep_key: String,
+    /// Edited figures that did not move, in words; they go with either form.
+    others: String,
+}
+
+impl Clash {
+    /// `form` loses what is stale: what was typed stays, the base becomes what is now, and what was not edited is shown as it is now.
+    fn of(wrong: &mut Wrong, form: &mut Form, now: Capacity) -> Option<Self> {
+        let mut rows = Vec::new();
+        let mut others = Vec::new();
+        for ((name, title), present) in FIGURES.into_iter().zip([now.min, now.desired, now.max]) {
+            let found = wrong.fields.iter_mut().find(|f| f.field == name && f.base.is_some());
+            let (typed, base) = form.figure(name);
+            if let Some((f, now)) = found.and_then(|f| f.now.map(|now| (f, now))) {
+                let (was, wish) = (f.base.unwrap_or(now), typed.trim().parse().unwrap_or(now));
+                f.message = format!("was {was} when you looked, is now {now}; you asked for {wish}");
+                *base = now.to_string();
+                rows.push(Moved { name, title, base: was, now, wish });
+            } else if typed.trim() == base.trim() {
+                (*typed, *base) = (present.to_string(), present.to_string());
+            } else {
+                others.push(format!("{} {}", title.to_lowercase(), typed.trim()));
+            }
+        }
+        if rows.is_empty() {
+            return None;
+        }
+        let mut keep = form.clone();
+        for row in &rows {
+            *keep.figure(row.name).0 = row.now.to_string();
+        }
+        Some(Self { set: form.clone(), set_key: new_key(), keep, keep_key: new_key(), others: others.join(" and "), rows })
+    }
+    /// The button that sends what was typed; none where AWS has it already.
+    fn set_label(&self) -> Option<String> {
+        let apart: Vec<&Moved> = self.rows.iter().filter(|r| r.wish != r.now).collect();
+        match apart.as_slice() {
+            [] => None,
+            [one] => Some(format!("Set {} {} anyway", one.title.to_lowercase(), one.wish)),
+            [first @ .., last] => {
+                let first: Vec<String> = first.iter().map(|r| r.wish.to_string()).collect();
+                Some(format!("Set {} and {} anyway", first.join(", "), last.wish))
+            }
+        }
+    }
+    /// The button that leaves what moved as it is.
+    fn keep_label(&self) -> String {
+        match self.rows.as_slice() {
+            [one] => format!("Keep {}", one.now),
+            _ => "Keep AWS’s figures".into(),
+        }
+    }
 }
 
 /// A figure of the form.
@@ -64,6 +162,7 @@ struct Page {
     asks: bool,
     busy: Option<(i64, String)>,
     before: Vec<(Capacity, Moment, String, i64)>,
+    clash: Option<Clash>,
     wrong: Option<Wrong>,
 }
 
@@ -103,26 +202,14 @@ fn base(form: &Form, now: Capacity) -> Capacity {
     }
 }
 
-async fn show_form(visit: &Visit, env: Environment, mut form: Form, wrong: Option<Wrong>) -> Result<Page, Problem> {
+async fn show_form(visit: &Visit, env: Environment, mut form: Form, mut wrong: Option<Wrong>) -> Result<Page, Problem> {
     let app = &visit.site.app;
     let o = app.overview(env).await?;
     let now = o.capacity();
     let mut fields = Vec::new();
-    let (mut plan, mut amiss, mut then, mut asks, mut busy) = (None, Vec::new(), None, false, None);
+    let (mut plan, mut amiss, mut then, mut asks, mut busy, mut clash) = (None, Vec::new(), None, false, None, None);
     if let (Some(now), Some(obs)) = (now, o.obs()) {
-        // A figure that moved while the form was open: what was typed stays, the base becomes what is now.
-        if let Some(w) = &wrong {
-            for f in &w.fields {
-                if let Some(n) = f.now {
-                    let n = n.to_string();
-                    match f.field.as_str() {
-                        "min" => form.base_min = n,
-                        "desired" => form.base_desired = n,
-                        _ => form.base_max = n,
-                    }
-                }
-            }
-        }
+        clash = wrong.as_mut().and_then(|w| Clash::of(w, &mut form, now));
         let base = base(&form, now);
         let fill = |text: &mut String, n: i32| {
             if text.is_empty() {
@@ -151,11 +238,9 @@ async fn show_form(visit: &Visit, env: Environment, mut form: Form, wrong: Optio
         if let (Ok(min), Ok(desired), Ok(max)) = (form.min.trim().parse(), form.desired.trim().parse(), form.max.trim().parse()) {
             then = Some(Capacity { min, desired, max });
         }
-        fields = vec![
-            Field { name: "min", title: "Minimum", value: form.min.clone(), now: now.min, base: base.min },
-            Field { name: "desired", title: "Desired", value: form.desired.clone(), now: now.desired, base: base.desired },
-            Field { name: "max", title: "Maximum", value: form.max.clone(), now: now.max, base: base.max },
-        ];
+        for ((name, title), (now, base)) in FIGURES.into_iter().zip([(now.min, base.min), (now.desired, base.desired), (now.max, base.max)]) {
+            fields.push(Field { name, title, value: form.figure(name).0.clone(), now, base });
+        }
     }
     let past = Filter {
         app: Some(o.env.app.clone()),
@@ -184,6 +269,7 @@ async fn show_form(visit: &Visit, env: Environment, mut form: Form, wrong: Optio
         asks,
         busy,
         before,
+        clash,
         wrong,
         o,
     })
@@ -211,6 +297,8 @@ pub async fn create(visit: Visit, Path((app, name)): Path<(String, String)>, axu
         None => Err(Problem::Unavailable("AWS has not been asked for this group yet. Try again in a moment.".into(), 10)),
         Some(now) => match intent(&form, now) {
             Ok(Some(intent)) => Ok(intent),
+            // AWS's figures were kept and nothing else was edited.
+            Ok(None) if form.act == "keep" => return Ok(go(&format!("/apps/{}", env.scope()))),
             Ok(None) => Err(Problem::field("desired", "these are the present figures; change at least one")),
             Err(bad) => Err(Problem::Invalid(bad)),
         },

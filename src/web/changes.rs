@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::explain::{Why, why};
 use super::page::{Frame, Visit, again, go, page};
 use super::phases::{Phase, phases};
+use super::remains::{Remains, remains};
 use super::words::{self, Moment, Wrong};
 use crate::app::changes::CancelMode;
 use crate::app::overview::{Overview, Readiness};
@@ -116,6 +117,7 @@ struct ShowPage {
     band_words: Vec<(&'static str, &'static str, i32, String)>,
     zones: Vec<Zone>,
     phases: Vec<Phase>,
+    remains: Option<Remains>,
     spent: String,
     timeline: Vec<Event>,
     approvals: Vec<Approval>,
@@ -230,6 +232,7 @@ pub async fn show(visit: Visit, Path(number): Path<i64>) -> Result<Response, Api
         band_words: band_words(&c),
         zones: if c.state.is_final() { Vec::new() } else { zones(&o.instances) },
         phases: phases(&c, &steps, &approvals, now),
+        remains: remains(&c),
         spent: match c.started_at {
             Some(at) => format!("{} since the request, {} of work", words::span(end - c.created_at), words::span(end - at)),
             None => format!("{} since the request", words::span(end - c.created_at)),

@@ -18,7 +18,7 @@ use crate::domain::change::{Intent, Kind};
 use crate::domain::environment::Environment;
 use crate::domain::plan::{Plan, Verdict};
 use crate::domain::problem::{FieldError, Problem};
-use crate::domain::strategy::{OnHold, OnStandby, Pace, StrategyChoice};
+use crate::domain::strategy::{OnHold, OnStandby, Pace, SUSPENDABLE, StrategyChoice};
 
 /// The form, as it is posted and as it may stand in the address.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,6 +37,10 @@ pub struct Form {
     checkpoint_delay_seconds: String,
     protected: String,
     standby: String,
+    /// `yes` for each process that is suspended while it rolls.
+    suspend_alarms: String,
+    suspend_rebalance: String,
+    suspend_schedules: String,
     reason: String,
     /// `wait`: queue behind what runs.
     on_busy: String,
@@ -48,6 +52,31 @@ pub struct Form {
     key: String,
     /// `review`, `edit` or `start`.
     act: String,
+}
+
+impl Form {
+    /// Processes that can be suspended while it rolls: field, AWS's name, what it means, and whether it is chosen.
+    fn processes(&self) -> [(&'static str, &'static str, &'static str, bool); 3] {
+        let means = |name| match name {
+            "AlarmNotification" => "Scaling policies hear no alarm: a spike meanwhile adds no instance.",
+            "AZRebalance" => "AWS does not move instances between zones to even them out.",
+            _ => "A scheduled change of capacity that falls due meanwhile does not happen, and is not made up for.",
+        };
+        let chosen = [
+            ("suspend_alarms", &self.suspend_alarms),
+            ("suspend_rebalance", &self.suspend_rebalance),
+            ("suspend_schedules", &self.suspend_schedules),
+        ];
+        let mut names = SUSPENDABLE.into_iter();
+        chosen.map(|(field, value)| {
+            let name = names.next().unwrap_or_default();
+            (field, name, means(name), value == "yes")
+        })
+    }
+    /// Those that are chosen, as AWS calls them.
+    fn suspend(&self) -> Vec<String> {
+        self.processes().into_iter().filter(|(.., on)| *on).map(|(_, name, ..)| name.to_owned()).collect()
+    }
 }
 
 /// One thing that can be deployed.
@@ -107,6 +136,7 @@ impl ChoosePage {
         [&f.min_healthy, &f.max_healthy, &f.warmup_seconds, &f.bake_seconds, &f.checkpoints, &f.checkpoint_delay_seconds, &f.protected, &f.standby]
             .iter()
             .any(|v| !v.is_empty())
+            || !f.suspend().is_empty()
             || self.wrong.as_ref().is_some_and(|w| w.fields.iter().any(|f| f.field.starts_with("strategy")))
     }
 }
@@ -124,6 +154,8 @@ struct ReviewPage {
     made: bool,
     asks: bool,
     busy: Option<(i64, String)>,
+    /// How long it takes, and what that is taken from.
+    takes: Option<(String, String)>,
     wrong: Option<Wrong>,
 }
 
@@ -145,6 +177,9 @@ impl ReviewPage {
             ("checkpoint_delay_seconds", &f.checkpoint_delay_seconds),
             ("protected", &f.protected),
             ("standby", &f.standby),
+            ("suspend_alarms", &f.suspend_alarms),
+            ("suspend_rebalance", &f.suspend_rebalance),
+            ("suspend_schedules", &f.suspend_schedules),
             ("base", &f.base),
             ("reason", &f.reason),
         ]
@@ -250,7 +285,7 @@ fn strategy(form: &Form) -> Result<StrategyChoice, Vec<FieldError>> {
             _ => pace.standby,
         },
         checkpoints: pace.checkpoints,
-        suspend: pace.suspend,
+        suspend: Some(form.suspend()).filter(|s| !s.is_empty()).or(pace.suspend),
     };
     if !form.checkpoints.trim().is_empty() {
         let parts: Result<Vec<i32>, _> = form.checkpoints.split([',', ' ']).filter(|p| !p.is_empty()).map(str::parse).collect();
@@ -380,6 +415,10 @@ async fn review(visit: &Visit, env: Environment, form: Form, intent: Intent, mad
         Some(n) => app.store.find_release(&o.env.app, n).await?.map_or_else(|| format!("v{n}"), |r| r.label()),
         None => "the release".into(),
     };
+    let takes = match &plan.bound.preferences {
+        Some(how) => Some(words::takes(&app.estimate(&o.env, plan.desired, how).await?)),
+        None => None,
+    };
     let frame = visit.frame(format!("Review: deploy {release} to {}", o.env.scope()), "apps").await?.protected(o.env.protected);
     let shown = ReviewPage {
         hash: plan.hash(),
@@ -387,6 +426,7 @@ async fn review(visit: &Visit, env: Environment, form: Form, intent: Intent, mad
         key: new_key(),
         asks: app.asks_for_approval(&o.env, &intent),
         wrong: problem.as_ref().map(Wrong::of),
+        takes,
         frame,
         o,
         form,

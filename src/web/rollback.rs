@@ -8,12 +8,15 @@ use serde::Deserialize;
 use super::deploy::{askable, key, new_key};
 use super::error::ApiError;
 use super::page::{Frame, Visit, again, go, page};
-use super::words::Wrong;
+use super::words::{self, Moment, Wrong};
 use crate::app::changes::{OnBusy, Request};
 use crate::app::overview::{Overview, Readiness};
+use crate::app::releases::whole;
 use crate::domain::change::{Intent, Kind};
 use crate::domain::environment::Environment;
+use crate::domain::fleet::{Instance, Standing};
 use crate::domain::problem::Problem;
+use crate::domain::readiness::{self, Kept};
 use crate::domain::release::Release;
 use crate::store::changes::Change;
 
@@ -38,6 +41,15 @@ struct Page {
     others: Vec<(Release, i64)>,
     target: Option<Release>,
     template: Option<i64>,
+    /// Instances that do not run the target yet.
+    replaced: usize,
+    /// How long it takes, and what that is taken from.
+    takes: Option<(String, String)>,
+    /// The target's image by the last list of ECR, and when that was read.
+    image: Kept,
+    images_at: Option<Moment>,
+    /// When the target was last seen healthy here.
+    healthy: Option<Moment>,
     /// The deploy that is still rolling: rolling back is its undo.
     running: Option<Change>,
     leaves: Option<i64>,
@@ -68,6 +80,21 @@ async fn consequence(visit: &Visit, env: Environment, form: Form, wrong: Option<
     let named = form.release.parse::<i64>().ok().and_then(|n| others.iter().find(|(r, _)| r.number == n).cloned());
     let chosen = named.or(first);
     let running = o.running().filter(|c| c.kind == Kind::Deploy && c.progress.undo.is_none()).cloned();
+    let images = app.store.find_images(&o.env.app).await?;
+    let image = match &chosen {
+        Some((r, _)) => readiness::image(&r.digest, images.as_ref().map(whole)),
+        None => Kept::There,
+    };
+    let healthy = match &chosen {
+        Some((r, _)) => app.last_healthy(&o.env, r).await?,
+        None => None,
+    };
+    let goes = |i: &&Instance| !matches!(i.standing, Standing::Leaving | Standing::Standby) && i.release != chosen.as_ref().map(|(r, _)| r.number);
+    let replaced = o.instances.iter().filter(goes).count();
+    let takes = match o.obs().and_then(|obs| obs.group.as_ref()) {
+        Some(group) => app.estimate_rollback(&o.env, group, i32::try_from(replaced).unwrap_or(i32::MAX)).await?,
+        None => None,
+    };
     let title = match (&running, &chosen) {
         (Some(c), _) => format!("Undo #{} in {}", c.number, o.env.scope()),
         (None, Some((r, _))) => format!("Roll {} back to v{}", o.env.scope(), r.number),
@@ -76,6 +103,11 @@ async fn consequence(visit: &Visit, env: Environment, form: Form, wrong: Option<
     Ok(Page {
         frame: visit.frame(title, "apps").await?.protected(o.env.protected),
         key: new_key(),
+        replaced,
+        takes: takes.as_ref().map(words::takes),
+        image,
+        images_at: images.map(|k| Moment(k.at)),
+        healthy: healthy.map(Moment),
         template: chosen.as_ref().map(|(_, t)| *t),
         target: chosen.map(|(r, _)| r),
         leaves: o.release(),

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 
 use crate::domain::change::{Kind, State};
+use crate::domain::estimate::{ASSUMED_SECONDS, Basis, Estimate};
 use crate::domain::health::Level;
 use crate::domain::observation::Millis;
 use crate::domain::plan::Verdict;
@@ -38,6 +39,10 @@ impl Moment {
     /// `25 Aug 12:24`.
     pub fn day(&self) -> String {
         self.form("%-d %b %H:%M")
+    }
+    /// `Tue 25 Aug`.
+    pub fn weekday(&self) -> String {
+        self.form("%a %-d %b")
     }
     /// `2026-08-25`, for a date field.
     pub fn date(&self) -> String {
@@ -258,6 +263,24 @@ pub fn verdict(verdict: impl Borrow<Verdict>) -> (&'static str, &'static str, &'
         Verdict::Wait => ("wait", "off", "waits for it"),
         Verdict::Refuse => ("bad", "bad", "refused"),
     }
+}
+
+/// How long a rollout takes, in words, and what that is taken from.
+pub fn takes(e: &Estimate) -> (String, String) {
+    let about = if e.minutes == 1 { "about 1 minute".to_owned() } else { format!("about {} minutes", e.minutes) };
+    let wait = span(i64::from(e.wait_seconds) * 1000);
+    let batches = if e.batches == 1 { format!("a warmup of {wait}") } else { format!("{} batches with a warmup of {wait} each", e.batches) };
+    let from = match e.basis {
+        Basis::Measured(1) => format!("From {batches}, and what the last rollout here took beside it."),
+        Basis::Measured(n) => format!("From {batches}, and what the last {n} rollouts here took beside it."),
+        Basis::Assumed => {
+            format!(
+                "No rollout was measured here yet: assumed from {batches}, and {} a batch for AWS to start and stop instances.",
+                span(ASSUMED_SECONDS * 1000)
+            )
+        }
+    };
+    (about, from)
 }
 
 /// What is wrong with a form, for the summary at its top.

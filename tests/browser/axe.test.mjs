@@ -72,6 +72,18 @@ test('no violation where a page answers: a plan, a look at a role, a made link a
   await page.getByRole('button', { name: 'Apply capacity' }).click();
   await page.locator('#wrong').waitFor();
   await check(page, 'capacity with an error');
+  const staging = `/api/v1/apps/${APP}/environments/staging`;
+  await page.goto(`${world.url}/apps/${APP}/staging/capacity`);
+  const { min, desired, max } = (await world.api('GET', staging)).body.capacity;
+  const { body: beside } = await world.api('POST', `${staging}/changes`, { kind: 'capacity', desired: desired + 1, base: { min, desired, max } });
+  await world.settled(beside.number);
+  await page.getByRole('textbox', { name: /^Desired/ }).fill('4');
+  await page.getByRole('button', { name: 'Apply capacity' }).click();
+  await page.getByRole('button', { name: 'Set desired 4 anyway' }).waitFor();
+  await check(page, 'capacity with a figure that moved');
+  await page.goto(`${world.url}/apps/${APP}/staging/deploy`);
+  await page.getByText('Every setting, one by one').click();
+  await check(page, 'every setting of a deployment');
   await context.clearCookies();
   await signIn(page, world, 'ada');
   await page.goto(`${world.url}/apps/${APP}/adopt`);

@@ -30,6 +30,69 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+// Ana and Ben of scenario 2: what moved while her form lay open is shown beside what she typed, and one click settles it.
+for (const [javaScriptEnabled, moved, button, leads, desired] of [[true, 3, 'Keep 3', /\/staging$/, 3], [false, 2, 'Set desired 4 anyway', /\/deployments\/\d+$/, 4]]) {
+  test(`a figure that moved meanwhile, with JavaScript ${javaScriptEnabled ? 'on' : 'off'}`, async () => {
+    const { context, seen } = await visitor(chrome, { javaScriptEnabled });
+    const page = await context.newPage();
+    await signIn(page, world, 'dan');
+    const now = async () => (({ min, desired, max }) => ({ min, desired, max }))((await world.api('GET', `/api/v1/apps/${APP}/environments/staging`)).body.capacity);
+    const base = await now();
+    await page.goto(`${world.url}/apps/${APP}/staging/capacity`);
+    const { body } = await world.api('POST', `/api/v1/apps/${APP}/environments/staging/changes`, { kind: 'capacity', desired: moved, base });
+    await world.settled(body.number);
+    await page.getByRole('textbox', { name: /^Desired/ }).fill('4');
+    await page.getByRole('button', { name: 'Apply capacity' }).click();
+    await page.locator('#wrong').waitFor();
+    assert.match(await page.title(), /^Error: /);
+    if (javaScriptEnabled) assert.equal(await page.evaluate(() => document.activeElement.id), 'wrong', 'the choice has the focus');
+    assert.deepEqual(await page.locator('#wrong').getByRole('row').last().getByRole('cell').allInnerTexts(), [String(base.desired), String(moved), '4']);
+    const sent = seen.requests.length;
+    await page.getByRole('button', { name: button }).click();
+    await page.waitForURL(leads);
+    assert.equal(seen.requests.slice(sent).filter((r) => r.method === 'POST').length, 1, 'one click, one request');
+    if (/deployments/.test(page.url())) await world.settled(page.url().split('/').pop());
+    assert.equal((await now()).desired, desired);
+    assert.deepEqual([seen.violations, seen.errors], [[], []]);
+    await context.close();
+  });
+}
+
+test('what is suspended while it rolls is chosen, reviewed, and still chosen when something is changed', async () => {
+  const { context, seen } = await visitor(chrome);
+  const page = await context.newPage();
+  await signIn(page, world, 'dan');
+  await page.goto(`${world.url}/apps/${APP}/production/deploy`);
+  await page.getByText('Every setting, one by one').click();
+  await page.getByRole('checkbox', { name: /^AZRebalance/ }).check();
+  await page.getByRole('button', { name: 'Review the deployment' }).click();
+  await page.getByRole('cell', { name: 'AZRebalance while it rolls; resumed at the end, whatever the end' }).waitFor();
+  await page.getByText(/^Suspend AZRebalance for the time of the rollout/).waitFor();
+  await page.getByRole('button', { name: 'Change something' }).click();
+  assert.ok(await page.getByRole('checkbox', { name: /^AZRebalance/ }).isChecked());
+  assert.ok(!(await page.getByRole('checkbox', { name: /^AlarmNotification/ }).isChecked()));
+  assert.deepEqual([seen.violations, seen.errors], [[], []]);
+  await context.close();
+});
+
+test('a deployment that was taken back proves that nothing was left behind, and a rollback says what it takes', async () => {
+  const { context } = await visitor(chrome);
+  const page = await context.newPage();
+  await signIn(page, world, 'dan');
+  const undone = (await world.api('GET', '/api/v1/changes')).body.items.find((c) => c.state === 'undone');
+  await page.goto(`${world.url}/deployments/${undone.number}`);
+  const proof = page.getByRole('region', { name: 'Before and after' });
+  await proof.getByText('Nothing was left behind').waitFor();
+  const rows = (await proof.getByRole('row').allInnerTexts()).slice(1);
+  assert.equal(rows.length, 6);
+  for (const row of rows) assert.match(row, /unchanged/);
+  await page.goto(`${world.url}/apps/${APP}/production/rollback`);
+  await page.getByText(/instances are replaced, in about \d+ minutes\./).waitFor();
+  await page.getByText(/It was last healthy here on \w{3} \d+ \w{3}, so nobody must approve it\./).waitFor();
+  await page.getByText(/is in ECR, looked up /).waitFor();
+  await context.close();
+});
+
 test('a double click sends once', async () => {
   const { context, seen } = await visitor(chrome);
   const page = await context.newPage();

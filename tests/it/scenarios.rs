@@ -115,11 +115,47 @@ fn figures(t: &TestApp) -> (Value, Value, Value) {
     (g["min"].clone(), g["desired"].clone(), g["max"].clone())
 }
 
-/// The change that a form led to.
-async fn followed(t: &TestApp, who: &As, answer: Answer) -> Value {
+/// Where a form led to.
+#[track_caller]
+fn to(answer: &Answer) -> String {
     assert_eq!(answer.status, 303, "{}", answer.text);
-    let to = answer.headers["location"].to_str().unwrap().to_owned();
-    t.run(who, to.rsplit('/').next().unwrap().parse().unwrap()).await.0
+    answer.headers["location"].to_str().unwrap().to_owned()
+}
+
+/// The number of the change that a form led to.
+#[track_caller]
+fn number(answer: &Answer) -> i64 {
+    to(answer).rsplit('/').next().unwrap().parse().unwrap()
+}
+
+/// The change that a form led to, at its end.
+async fn followed(t: &TestApp, who: &As, answer: Answer) -> Value {
+    t.run(who, number(&answer)).await.0
+}
+
+/// The fields of a form by its id, as the browser sends them when its button `act` is pressed.
+fn pressed(page: &str, id: &str, act: &str) -> Vec<(&'static str, String)> {
+    let form = page.split_once(&format!("<form id=\"{id}\"")).unwrap_or_else(|| panic!("no form {id}: {page}")).1.split_once("</form>").unwrap().0;
+    let names = ["min", "desired", "max", "base_min", "base_desired", "base_max", "reason", "on_busy", "key"];
+    names.into_iter().map(|n| (n, field(form, n))).chain([("act", act.to_owned())]).collect()
+}
+
+/// A row of a table by its title: its cells, without their tags.
+fn cells(page: &str, title: &str) -> Vec<String> {
+    let row = page.split("<tr").find(|r| r.contains(&format!(">{title}<"))).unwrap_or_else(|| panic!("no row {title}: {page}"));
+    let text = |cell: &str| cell.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect::<String>().trim().to_owned();
+    row.split("</tr>").next().unwrap().split("<td").skip(1).map(|cell| text(&format!("<td{cell}"))).collect()
+}
+
+/// Someone with the console, where the product's own adapter has no verb.
+fn console(t: &TestApp) -> aws_sdk_autoscaling::Client {
+    let config = aws_sdk_autoscaling::config::Builder::new()
+        .behavior_version(aws_sdk_autoscaling::config::BehaviorVersion::latest())
+        .region(aws_sdk_autoscaling::config::Region::new(t.names.region.clone()))
+        .endpoint_url(format!("http://{}", t.sim.addr))
+        .credentials_provider(aws_sdk_autoscaling::config::Credentials::new("AKIATEST", "test", None, None, "test"))
+        .build();
+    aws_sdk_autoscaling::Client::from_conf(config)
 }
 
 #[tokio::test]
@@ -161,14 +197,38 @@ async fn scenario_02_the_two_operators() {
     t.step().await;
     assert_eq!(resizes(&t).len(), 2, "something was sent");
     // "... she sees base 6, now 9, wish 7 side by side ..."
-    assert!(moved.text.contains("was 6 when you looked, is now 9; you asked for 7"), "{}", moved.text);
-    // "... and one click on "set 7 anyway" finishes it without typing again": the page that came back, as it stands.
-    assert_eq!((field(&moved.text, "desired"), field(&moved.text, "base_desired")), ("7".to_owned(), "9".to_owned()));
-    let set = send(&ana, form(&moved.text, &[])).await;
+    assert_eq!(cells(&moved.text, "Desired</a>"), ["6", "9", "7"]);
+    assert!(moved.text.contains("changed meanwhile") && moved.text.contains("<title>Error: "), "{}", moved.text);
+    // "... (or "keep 9") ...": nothing is sent, and she is back where she came from.
+    assert!(moved.text.contains(">Set desired 7 anyway</button>") && moved.text.contains(">Keep 9</button>"), "{}", moved.text);
+    let kept = send(&ana, pressed(&moved.text, "keep", "keep")).await;
+    assert_eq!((to(&kept), resizes(&t).len()), (format!("/apps/{APP}/live"), 2));
+    // "... and one click on "set 7 anyway" finishes it without typing again": the button alone, in a browser without JavaScript.
+    let set = send(&ana, pressed(&moved.text, "set", "apply")).await;
     let end = followed(&t, &ana, set).await;
     assert_eq!(end["state"], "succeeded", "{end}");
     assert_eq!(resizes(&t)[2], json!({"min": null, "desired": "7", "max": null}));
     assert_eq!(figures(&t), (json!(5), json!(7), json!(12)));
+    // The same with two figures that moved and one that did not: it goes with either button, and what is kept is not sent.
+    let opened = t.get(&ana, &path).await.text;
+    t.outsider().await.resize("live", None, Some(8), Some(13)).await.unwrap();
+    let moved = send(&ana, form(&opened, &[("min", "4"), ("desired", "6"), ("max", "14")])).await;
+    assert_eq!(moved.status, 409, "{}", moved.text);
+    assert_eq!(
+        (cells(&moved.text, "Desired</a>"), cells(&moved.text, "Maximum</a>")),
+        (vec!["7".into(), "8".into(), "6".into()], vec!["12".into(), "13".into(), "14".into()])
+    );
+    for says in [">Set 6 and 14 anyway</button>", ">Keep AWS’s figures</button>", "Either also sets minimum 4"] {
+        assert!(moved.text.contains(says), "{says}: {}", moved.text);
+    }
+    // What moves once more before she decides is shown once more: "anyway" is over what she saw.
+    t.outsider().await.resize("live", None, Some(9), None).await.unwrap();
+    let again = send(&ana, pressed(&moved.text, "set", "apply")).await;
+    assert_eq!((again.status.as_u16(), cells(&again.text, "Desired</a>")), (409, vec!["8".into(), "9".into(), "6".into()]));
+    let set = send(&ana, pressed(&again.text, "keep", "keep")).await;
+    assert_eq!(followed(&t, &ana, set).await["state"], "succeeded");
+    assert_eq!(resizes(&t)[3], json!({"min": "4", "desired": null, "max": "14"}));
+    assert_eq!(figures(&t), (json!(4), json!(9), json!(14)));
 }
 
 #[tokio::test]
@@ -178,8 +238,13 @@ async fn scenario_03_the_failed_deploy_that_leaves_nothing_behind() {
         g.suspended = vec!["AZRebalance".into()];
         g.protect_new = true;
     };
-    let t = live_with(1703, (2, 3, 8), false, json!({"bake_seconds": 30}), edit).await;
+    let mut t = live_with(1703, (2, 4, 8), false, json!({"bake_seconds": 30}), edit).await;
+    people(&t, &[("ada", Role::Admin)]).await;
     let dan = t.sign_in("dan").await;
+    let aws = console(&t);
+    let aside = healthy(&truth(&t, "live"))[0].0.clone();
+    aws.enter_standby().auto_scaling_group_name("live").instance_ids(aside).should_decrement_desired_capacity(true).send().await.unwrap();
+    t.step_by(60).await;
     let state = |t: &TestApp| {
         let g = truth(t, "live");
         let rows = g["instances"].as_array().unwrap();
@@ -187,25 +252,95 @@ async fn scenario_03_the_failed_deploy_that_leaves_nothing_behind() {
         (figures(t), g["suspended"].clone(), g["template"].clone(), of("protected"), of("lifecycle"), t.digests("live"))
     };
     let before = state(&t);
-    assert!(before.1.to_string().contains("AZRebalance") && before.3.iter().all(|p| p == "true"), "{before:?}");
-    // "New image fails its health check. The system rolls back alone."
+    assert!(before.1.to_string().contains("AZRebalance") && before.4.iter().any(|l| l.contains("Standby")), "{before:?}");
+    // By the form, which also suspends a process while it rolls: the review names it, and what is started is what was read.
     let bad = t.release(&dan, "bad", "unhealthy", Some(5)).await;
-    let body = json!({"kind": "deploy", "release": bad, "strategy": {"protected": "Refresh"}});
-    let number = TestApp::accepted(t.change(&dan, "live", body).await);
-    let (end, _) = t.run(&dan, number).await;
+    let path = format!("/apps/{APP}/live/deploy");
+    let chosen = format!("release:{bad}");
+    let choice = [("image", &*chosen), ("protected", "Refresh"), ("standby", "Ignore"), ("suspend_alarms", "yes"), ("act", "review")];
+    let review = post(&t, &dan, &path, &choice).await.text;
+    assert!(review.contains("AlarmNotification while it rolls; resumed at the end, whatever the end"), "{review}");
+    assert!(review.contains("No rollout was measured here yet: assumed from a warmup of"), "{review}");
+    assert_eq!(field(&review, "suspend_alarms"), "yes");
+    let (hash, key) = (field(&review, "plan_hash"), field(&review, "key"));
+    let start: Vec<_> = choice.into_iter().filter(|(n, _)| *n != "act").chain([("plan_hash", &*hash), ("key", &*key), ("act", "start")]).collect();
+    let without: Vec<_> = start.iter().copied().filter(|(n, _)| *n != "suspend_alarms").collect();
+    assert_eq!(post(&t, &dan, &path, &without).await.status, 409, "what is suspended is part of the plan that was read");
+    let started = number(&post(&t, &dan, &path, &start).await);
+    // "New image fails its health check. The system rolls back alone."
+    let (end, _) = t.run(&dan, started).await;
     assert_eq!(end["state"], "undone", "{end}");
-    let undo = t.app.store.find_change(number).await.unwrap().unwrap().progress.undo.unwrap();
+    let undo = t.app.store.find_change(started).await.unwrap().unwrap().progress.undo.unwrap();
     assert!(matches!(undo.by.as_str(), "fleetgate" | "aws"), "nobody had to ask: {undo:?}");
-    // "I can deploy again at once": at this very moment, not after a clean-up.
+    // "I can deploy again at once": at this very moment, not after a clean-up. A schedule moves desired meanwhile.
     let good = t.release(&dan, "good", "ok", Some(5)).await;
-    let again = TestApp::accepted(t.change(&dan, "live", json!({"kind": "deploy", "release": good, "strategy": {"protected": "Refresh"}})).await);
-    // "Min, max, desired, suspended processes, protection and standby equal the values before the start."
+    let soon = aws_sdk_autoscaling::primitives::DateTime::from_millis(t.clock.now() + 90_000);
+    aws.put_scheduled_update_group_action()
+        .auto_scaling_group_name("live")
+        .scheduled_action_name("noon")
+        .start_time(soon)
+        .desired_capacity(4)
+        .send()
+        .await
+        .unwrap();
+    let strategy = json!({"protected": "Refresh", "standby": "Ignore"});
+    let again = TestApp::accepted(t.change(&dan, "live", json!({"kind": "deploy", "release": good, "strategy": strategy})).await);
+    // "Min, max, desired, suspended processes, protection and standby equal the values before the start ..."
     assert_eq!(state(&t), before);
-    assert_eq!(t.mutating().iter().filter(|c| c.effective).count(), 3, "version, refresh, rollback, and nothing else: {:#?}", t.mutating());
+    assert_eq!(t.mutating().iter().filter(|c| c.effective).count(), 5, "version, suspend, refresh, rollback, resume: {:#?}", t.mutating());
+    // "... the page proves it in a table".
+    let proof = async |t: &TestApp, number: i64| t.get(&t.sign_in("dan").await, &format!("/deployments/{number}")).await.text;
+    let page = proof(&t, started).await;
+    let was = [
+        ("Minimum", "2"),
+        ("Desired", "3"),
+        ("Maximum", "8"),
+        ("Suspended processes", "AZRebalance"),
+        ("Protected from scale-in", "4 instances"),
+        ("In standby", "1 instance"),
+    ];
+    assert!(page.contains("Nothing was left behind"), "{page}");
+    for (title, value) in was {
+        assert_eq!(cells(&page, title), [value, value, "unchanged"], "{title}");
+    }
+    // What differs is named, and autoscaling's own move is no leftover.
     let (end, _) = t.run(&dan, again).await;
     assert_eq!(end["state"], "succeeded", "{end}");
     assert_eq!(t.digests("live").len(), 1);
-    t.finish().await;
+    let page = proof(&t, again).await;
+    let desired = cells(&page, "Desired");
+    assert!(
+        desired[..2] == ["3", "4"] && desired[2].contains("Autoscaling moved it meanwhile, not this change") && desired[2].contains("noon"),
+        "{desired:?}"
+    );
+    assert!(page.contains("2 of 6 differ, and the cause is known."), "{page}");
+    // What somebody changes afterwards stands in no table, also not after a restart.
+    t.outsider().await.resize("live", None, None, Some(9)).await.unwrap();
+    t.restart().await;
+    fleetgate::worker::observer::tick(&t.app, &mut Default::default()).await.unwrap();
+    assert_eq!(cells(&proof(&t, started).await, "Maximum"), ["8", "8", "unchanged"]);
+    // An end by force: the last look is old, which is said, and what is still owed is no secret.
+    let dan = t.sign_in("dan").await;
+    let next = t.release(&dan, "next", "ok", Some(5)).await;
+    let strategy = json!({"protected": "Refresh", "standby": "Ignore", "suspend": ["AlarmNotification"]});
+    let forced = TestApp::accepted(t.change(&dan, "live", json!({"kind": "deploy", "release": next, "strategy": strategy})).await);
+    while t.app.store.find_change(forced).await.unwrap().unwrap().progress.refresh.is_none() {
+        t.step().await;
+    }
+    t.step().await;
+    t.sim.world().advance(300.0);
+    t.clock.advance(Duration::from_secs(300));
+    let ada = t.sign_in("ada").await;
+    t.post(&ada, &format!("/api/v1/changes/{forced}/force-close"), json!({"reason": "a drill"})).await.expect(200);
+    let page = proof(&t, forced).await;
+    assert!(page.contains("5 min before the end; what happened between the two is not in this table"), "{page}");
+    let suspended = cells(&page, "Suspended processes");
+    assert!(suspended[1] == "AZRebalance, AlarmNotification" || suspended[1] == "AlarmNotification, AZRebalance", "{suspended:?}");
+    assert!(suspended[2].contains("This change suspended AlarmNotification, and still owed its resumption"), "{suspended:?}");
+    for _ in 0..12 {
+        t.step().await;
+    }
+    t.finish_with_strangers().await;
 }
 
 #[tokio::test]
@@ -215,21 +350,33 @@ async fn scenario_04_the_rollback_that_is_a_rollback() {
     let old = t.release(&dan, "2.3", "ok", Some(10)).await;
     deployed(&t, &dan, old, json!({"warmup_seconds": 30})).await;
     let digest = t.digests("live");
+    // It runs for two days: whoever asks when it was last healthy is not told when it came.
+    t.step_by(2 * 86_400).await;
+    let dan = t.sign_in("dan").await;
     let new = t.release(&dan, "2.4", "ok", Some(10)).await;
-    deployed(&t, &dan, new, json!({"warmup_seconds": 30})).await;
+    let left = deployed(&t, &dan, new, json!({"warmup_seconds": 30})).await;
     assert_ne!(t.digests("live"), digest);
     // "20 minutes after a successful deploy I press "Back to 2.3"."
     t.step_by(1200).await;
     fleetgate::worker::observer::tick(&t.app, &mut Default::default()).await.unwrap();
+    t.clock.advance(Duration::from_secs(30));
     let dan = t.sign_in("dan").await;
     let page = t.get(&dan, &format!("/apps/{APP}/live/rollback")).await.text;
-    // "The page says: a new refresh, 10 instances, ..., image present".
-    for says in [&*format!("back to v{old}"), "2.3", "A new refresh starts", "10 instances", "is in ECR"] {
+    // "The page says: a new refresh, 10 instances, about 14 minutes, image present, last healthy on Tuesday."
+    let left = t.app.store.find_change(left["number"].as_i64().unwrap()).await.unwrap().unwrap().started_at.unwrap();
+    let day = jiff::Timestamp::from_millisecond(left).unwrap().to_zoned(jiff::tz::TimeZone::UTC).strftime("%a %-d %b").to_string();
+    for says in
+        [&*format!("back to v{old}"), "2.3", "A new refresh starts", "10 instances are replaced", "is in ECR, looked up", &format!("\">{day}</time>")]
+    {
         assert!(page.contains(says), "the page does not say {says:?}: {page}");
     }
+    assert!(page.contains("what the last 2 rollouts here took beside it"), "{page}");
+    let minutes: f64 = page.split("in about ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     let fields = [("key", field(&page, "key")), ("release", field(&page, "release")), ("reason", String::new())];
     let fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    let end = followed(&t, &dan, post(&t, &dan, &format!("/apps/{APP}/live/rollback"), &fields).await).await;
+    let back = number(&post(&t, &dan, &format!("/apps/{APP}/live/rollback"), &fields).await);
+    let (end, took) = t.run(&dan, back).await;
+    assert!((took - minutes).abs() <= 2.0, "about {minutes} minutes were said, and it took {took}");
     // "It ends with every instance on the 2.3 digest".
     assert_eq!((&end["state"], &end["kind"]), (&json!("succeeded"), &json!("rollback")), "{end}");
     assert_eq!(t.digests("live"), digest);

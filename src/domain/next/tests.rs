@@ -48,7 +48,7 @@ fn group(version: i64, instances: Vec<GroupInstance>) -> Group {
     }
 }
 
-fn a_plan(kind: Kind) -> Plan {
+pub(crate) fn a_plan(kind: Kind) -> Plan {
     let prefs = preferences(&group(OLD, vec![]), &StrategyChoice::default(), 60, 300).unwrap();
     Plan {
         bound: Bound {

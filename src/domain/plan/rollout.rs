@@ -50,13 +50,19 @@ pub(super) fn deploy(
     Ok(draft.finish())
 }
 
-pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, named: Option<i64>) -> Result<Plan, Problem> {
-    let mut prefs =
-        preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, env.policy.boot_budget(group.grace_seconds, facts.boot_p95_seconds))
-            .map_err(invalid)?;
+/// How a rollback is run, whatever its target.
+///
+/// # Errors
+/// `Invalid` where the group's own maintenance policy is one that AWS would refuse for a refresh.
+pub fn rollback_preferences(env: &Environment, group: &Group, boot_p95_seconds: Option<i32>) -> Result<Preferences, Problem> {
+    let budget = env.policy.boot_budget(group.grace_seconds, boot_p95_seconds);
+    let prefs = preferences(group, &StrategyChoice::default(), env.policy.bake_seconds, budget).map_err(invalid)?;
     // Back to what was good here: no bake, and never automatically "back" to the release that people are leaving.
-    prefs.bake_seconds = 0;
-    prefs.auto_rollback = false;
+    Ok(Preferences { bake_seconds: 0, auto_rollback: false, ..prefs })
+}
+
+pub(super) fn roll_back(env: &Environment, facts: &Facts, obs: &Observation, group: &Group, named: Option<i64>) -> Result<Plan, Problem> {
+    let prefs = rollback_preferences(env, group, facts.boot_p95_seconds)?;
     let mut draft = Draft::new(env, facts, obs, group, Kind::Rollback, prefs);
     draft.group_checks(false);
     if facts.release.is_none() {
