@@ -51,6 +51,7 @@ impl App {
         match step {
             Step::StartRefresh => progress.refresh_before = Some(newest),
             Step::StartUndo => progress.undo_refresh_before = Some(newest),
+            Step::Suspend if change.kind != Kind::Settings => progress.suspended_at = Some(obs.at),
             _ => {}
         }
         let (service, operation, detail) = describe(&change, env, &progress, step);
@@ -203,6 +204,9 @@ impl App {
                 .map(|r| Outcome::Refresh(r.id.clone()))
         };
         let when = |yes: bool| yes.then_some(Outcome::Accepted);
+        // Within the bound of stale reads the look may be from before what the act takes back: what it shows is not the act's work.
+        let early = |since: Option<i64>| since.is_some_and(|at| (0..=self.settings.staleness_ms).contains(&(obs.at - at)));
+        let (begun, lent) = (early(p.started_at), early(p.suspended_at.or(p.started_at)));
         let status = p.refresh.as_ref().and_then(|id| obs.refresh(id)).map(|r| r.status.as_str());
         Ok(match step {
             Step::CreateVersion => {
@@ -218,14 +222,14 @@ impl App {
             Step::CancelRefresh => when(status.is_some_and(|s| s.starts_with("Cancel"))),
             Step::PinCurrent => when(version_of_group.is_some() && version_of_group == template.map(|t| t.base)),
             Step::PinVersion => when(version_of_group.is_some() && version_of_group == p.new_version),
-            Step::SetCapacity => when(capacity::is_set(&change.plan, group)),
+            Step::SetCapacity => when(!begun && capacity::is_set(&change.plan, group)),
             Step::TerminateInstance => {
                 let id = change.plan.bound.instance.as_deref();
                 when(group.instances.iter().find(|i| Some(i.id.as_str()) == id).is_none_or(GroupInstance::leaving))
             }
-            Step::Suspend => when(settings::all_suspended(&processes(change, step), group)),
-            Step::Resume => when(settings::none_suspended(&processes(change, step), group)),
-            Step::SetGroup => when(change.plan.bound.settings.as_ref().is_some_and(|s| settings::is_set(s, group))),
+            Step::Suspend => when(!begun && settings::all_suspended(&processes(change, step), group)),
+            Step::Resume => when(!lent && settings::none_suspended(&processes(change, step), group)),
+            Step::SetGroup => when(!begun && change.plan.bound.settings.as_ref().is_some_and(|s| settings::is_set(s, group))),
             _ => None,
         })
     }

@@ -450,6 +450,8 @@ pub struct Progress {
     pub terminate_asked: bool,
     /// AWS accepted the suspension.
     pub suspended: bool,
+    /// When the suspension for the time of a rollout was sent last (cloud clock).
+    pub suspended_at: Option<Millis>,
     /// AWS accepted the resumption.
     pub resumed: bool,
     /// AWS accepted the settings.

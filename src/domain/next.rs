@@ -24,6 +24,9 @@ pub const PROOFS: u32 = 3;
 /// Cloud milliseconds after which a contradiction at the end is shown as such.
 const CONTRADICTION_MS: i64 = 1_200_000;
 
+/// Cloud milliseconds that a read may lag behind an accepted call (design invariant 3).
+const LAG_MS: i64 = 30_000;
+
 /// What to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -92,7 +95,7 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
         Kind::Pin => pin::next(plan, &mut progress, group),
         Kind::Capacity => capacity::next(plan, &mut progress, obs, group),
         Kind::Terminate => terminate::next(plan, &mut progress, obs, group),
-        Kind::Settings => settings::next(plan, &mut progress, group),
+        Kind::Settings => settings::next(plan, &mut progress, obs, group),
         Kind::Refresh => refresh::next(plan, &mut progress, obs),
     };
     let decision = with_debts(plan, &mut progress, group, decision);
@@ -114,6 +117,12 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
         _ => progress.attention_since = None,
     }
     (progress, decision)
+}
+
+/// So soon after the beginning that the look may be from before whatever the change puts right: what it shows without an act of ours
+/// proves nothing yet.
+fn may_be_old(progress: &Progress, obs: &Observation) -> bool {
+    progress.started_at.is_some_and(|at| (0..=LAG_MS).contains(&(obs.at - at)))
 }
 
 /// Minutes that stopping a change may take before a person is asked to look: AWS stops a refresh within minutes.

@@ -144,6 +144,32 @@ async fn a_crash_at_any_moment_leaks_nothing() {
     }
 }
 
+/// The resumption did not arrive, and a read shows the group as it was before the suspension: that is no resumption.
+#[tokio::test]
+async fn a_read_from_before_the_suspension_pays_nothing() {
+    let t = TestApp::with_stack(Setup::seed(925)).await;
+    let dan = t.sign_in("dan").await;
+    let v = t.release(&dan, "one", "ok", None).await;
+    // From now on AWS can show what was; for the time being it does not.
+    let past = json!({"service": "*", "operation": "*", "kind": "stale", "rate": 0.0, "seconds": 25});
+    t.sim.world().fault(serde_json::from_value(past).unwrap()).unwrap();
+    t.step().await;
+    t.fault("StartInstanceRefresh", fleetgate_sim::FaultKind::Throttle, None);
+    t.fault("ResumeProcesses", fleetgate_sim::FaultKind::Error, Some(1));
+    let number = deploy(&t, &dan, v).await;
+    t.work().await;
+    assert_eq!(suspended(&t).await, [HELD]);
+    t.post(&dan, &format!("/api/v1/changes/{number}/cancel"), json!({"mode": "stop"})).await.expect(202);
+    t.work().await;
+    t.fault("DescribeAutoScalingGroups", fleetgate_sim::FaultKind::Stale, Some(1));
+    t.step().await;
+    assert_eq!(owed(&t, &dan).await, 1, "paid by a read that lags");
+    let (c, _) = t.run(&dan, number).await;
+    assert_eq!((c["state"].as_str(), c["debts"][0]["state"].as_str()), (Some("cancelled"), Some("paid")), "{c}");
+    assert_eq!(suspended(&t).await, Vec::<String>::new());
+    t.finish().await;
+}
+
 #[tokio::test]
 async fn only_what_a_refresh_does_not_need_can_be_suspended() {
     let t = TestApp::with_stack(Setup::seed(924)).await;

@@ -6,6 +6,7 @@ use fleetgate::aws::Priority;
 use fleetgate::worker::observer::{self, Schedule};
 
 use crate::harness::{APP, As, Setup, TestApp};
+use crate::proofs::foreign_refresh;
 
 /// A minute of an environment that nobody is changing; the observer looks as often as it would.
 async fn minute(t: &TestApp, schedule: &mut Schedule) {
@@ -109,17 +110,8 @@ async fn a_refresh_from_the_console_is_foreign_and_no_error() {
     let (dan, outsider) = (t.sign_in("dan").await, t.outsider().await);
     let mut schedule = Schedule::default();
     minute(&t, &mut schedule).await;
-    let version = t.environment(&dan, "staging").await["template_version"].as_str().unwrap().parse().unwrap();
-    let group = Box::pin(outsider.group(Priority::Act, &t.names.staging)).await.unwrap().unwrap();
-    let fleetgate::domain::observation::LaunchSource::Template(template) = &group.launch else { panic!("{group:?}") };
-    let prefs = {
-        use fleetgate::domain::strategy::{StrategyChoice, preferences};
-        let mut p = preferences(&group, &StrategyChoice::default(), 0, 300).unwrap();
-        (p.skip_matching, p.auto_rollback) = (false, false);
-        p
-    };
     for (mode, end) in [("cancel", "Cancelled"), ("roll_back", "RollbackSuccessful")] {
-        let id = Box::pin(outsider.start_refresh(&t.names.staging, &template.id, version, &prefs)).await.unwrap().value;
+        let id = Box::pin(foreign_refresh(&t, &t.names.staging, 0)).await;
         for _ in 0..2 {
             minute(&t, &mut schedule).await;
         }

@@ -7,7 +7,7 @@ mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetgate::domain::change::{Capacity, Kind, Progress, State, Step, Undo};
+use fleetgate::domain::change::{Capacity, Kind, Progress, RefreshMode, Settings, State, Step, Undo};
 use fleetgate::domain::next::{Decision, PROOFS, next};
 use fleetgate::domain::observation::{Millis, Observation};
 use fleetgate::domain::plan::{Bound, BoundTemplate, Difference, Plan};
@@ -21,6 +21,9 @@ use model::{Answer, Aws, BASE, SECOND};
 const BOUND: usize = 6000;
 const STALENESS: Millis = 30_000;
 const WARMUP: i32 = 60;
+
+/// Kind, the state at the end or that it was forced, and whether a deploy had something suspended for it.
+type End = (Kind, &'static str, bool);
 
 /// The committed row of a change: what a process that begins anew has.
 #[derive(Clone, Debug)]
@@ -48,11 +51,53 @@ struct Run {
     /// A person's order, and AWS's definite no.
     undo_decided: bool,
     denied: bool,
+    /// The debts as they stand in their rows: written with the intent to suspend, paid with the outcome of the resumption.
+    owed: BTreeSet<String>,
+    owed_since: Millis,
+    /// An admin ended it.
+    forced: bool,
+    /// Somebody moved what the group launches while a change of settings ran.
+    moved: bool,
     trace: Vec<String>,
 }
 
-fn a_plan(kind: Kind, aws: &Aws, dice: &mut Dice) -> Plan {
-    let (min, desired, max) = aws.figures;
+/// What a rollout suspends for its time.
+const LENT: [&str; 2] = ["AZRebalance", "AlarmNotification"];
+
+fn bound_template(base: i64, reuse: Option<i64>) -> BoundTemplate {
+    BoundTemplate { id: "lt-1".into(), base, content: String::new(), image_source: String::new(), repository: String::new(), reuse }
+}
+
+/// What others altered a moment ago, and the settings that put it back.
+fn put_back(aws: &mut Aws, dice: &mut Dice) -> Settings {
+    let mut wanted = Settings::default();
+    let [suspends, resumes, grace, template] = [(); 4].map(|()| dice.percent(50));
+    if suspends {
+        wanted.resume = vec![LENT[0].into()];
+    }
+    if resumes {
+        aws.suspended.insert(LENT[1].into());
+        wanted.suspend = vec![LENT[1].into()];
+    }
+    if template {
+        wanted.template_version = Some(BASE);
+    }
+    if grace || wanted == Settings::default() {
+        wanted.grace_seconds = Some(aws.grace);
+    }
+    aws.alter(|aws| {
+        aws.suspended.extend(wanted.resume.iter().cloned());
+        wanted.suspend.iter().for_each(|p| aws.stranger(p, false));
+        aws.version = if template { BASE - 1 } else { aws.version };
+        aws.grace = if wanted.grace_seconds.is_some() { 77 } else { aws.grace };
+    });
+    // What is put back is not theirs to keep.
+    aws.theirs.retain(|p| !wanted.resume.contains(p));
+    wanted
+}
+
+fn a_plan(kind: Kind, aws: &mut Aws, dice: &mut Dice) -> Plan {
+    let (min, mut desired, max) = aws.figures;
     let back = matches!(kind, Kind::Deploy);
     let preferences = Preferences {
         min_healthy: 100,
@@ -66,7 +111,7 @@ fn a_plan(kind: Kind, aws: &Aws, dice: &mut Dice) -> Plan {
         checkpoints: vec![],
         checkpoint_delay_seconds: 0,
         alarms: vec![],
-        suspend: vec![],
+        suspend: if matches!(kind, Kind::Deploy | Kind::Replace) && dice.percent(60) { LENT.map(str::to_owned).to_vec() } else { vec![] },
     };
     let reuse = match kind {
         Kind::Replace => Some(BASE),
@@ -74,16 +119,17 @@ fn a_plan(kind: Kind, aws: &Aws, dice: &mut Dice) -> Plan {
         _ => None,
     };
     let rolls = matches!(kind, Kind::Deploy | Kind::Rollback | Kind::Replace | Kind::Pin);
-    let template = rolls.then(|| BoundTemplate {
-        id: "lt-1".into(),
-        base: BASE,
-        content: String::new(),
-        image_source: String::new(),
-        repository: String::new(),
-        reuse,
-    });
-    let to = i32::try_from(dice.between(1, i64::from(max))).unwrap();
+    let template = rolls.then(|| bound_template(BASE, reuse));
+    let mut to = i32::try_from(dice.between(1, i64::from(max))).unwrap();
     let capacity = kind == Kind::Capacity;
+    if capacity && dice.percent(40) {
+        // Somebody moved it a moment ago, and it is put back.
+        aws.alter(|aws| aws.figures.1 = to);
+        (desired, to) = (to, desired);
+    }
+    let settings = (kind == Kind::Settings).then(|| put_back(aws, dice));
+    let settings_template = settings.as_ref().and_then(|s| s.template_version).map(|wanted| bound_template(aws.version, Some(wanted)));
+    let refresh = (kind == Kind::Refresh).then(|| (aws.begin(BASE - 1, false), *dice.pick(&[RefreshMode::Cancel, RefreshMode::RollBack])));
     Plan {
         bound: Bound {
             form: 1,
@@ -93,7 +139,7 @@ fn a_plan(kind: Kind, aws: &Aws, dice: &mut Dice) -> Plan {
             kind,
             release: Some(2),
             digest: Some("sha256:x".into()),
-            template,
+            template: template.or(settings_template),
             preferences: rolls.then_some(preferences),
             policy_version: 1,
             min,
@@ -103,8 +149,8 @@ fn a_plan(kind: Kind, aws: &Aws, dice: &mut Dice) -> Plan {
             set_max: (capacity && to == desired).then_some(max + 1),
             instance: (kind == Kind::Terminate).then(|| dice.pick(&aws.instances).id.clone()),
             shrink: false,
-            settings: None,
-            refresh: None,
+            settings,
+            refresh,
         },
         sentence: String::new(),
         diff: if capacity && to != desired {
@@ -127,13 +173,19 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let mut aws = Aws::new(Dice::new(seed ^ 0x00A3_17AD), i32::try_from(dice.between(2, 6)).unwrap());
-        let kind = *dice.pick(&[Kind::Deploy, Kind::Deploy, Kind::Deploy, Kind::Rollback, Kind::Replace, Kind::Pin, Kind::Capacity, Kind::Terminate]);
-        let plan = a_plan(kind, &aws, &mut dice);
+        // Three in ten are deploys.
+        let kind = *dice.pick(&[&Kind::ALL[..], &[Kind::Deploy; 2]].concat());
+        for process in LENT {
+            if dice.percent(15) {
+                aws.stranger(process, true);
+            }
+        }
+        let plan = a_plan(kind, &mut aws, &mut dice);
         if dice.percent(35) {
             aws.bad = Some(if kind == Kind::Deploy { BASE + 1 } else { plan.bound.template.as_ref().and_then(|t| t.reuse).unwrap_or(BASE) });
         }
         // A refresh from outside stands in the way at first.
-        if dice.percent(8) {
+        if !matches!(kind, Kind::Refresh | Kind::Settings) && dice.percent(8) {
             aws.begin(BASE, false);
         }
         if kind == Kind::Pin && dice.below(2) == 0 {
@@ -152,6 +204,10 @@ impl Run {
             seen: BTreeMap::new(),
             undo_decided: false,
             denied: false,
+            owed: BTreeSet::new(),
+            owed_since: 0,
+            forced: false,
+            moved: false,
             trace: Vec::new(),
         }
     }
@@ -206,6 +262,20 @@ impl Run {
         (on(p.new_version) && fresh && ended(&p.refresh, "Successful"), on(Some(BASE)))
     }
 
+    /// What a step suspends or resumes: what the settings say, else what is owed.
+    fn processes(&self, step: Step) -> Vec<String> {
+        match (&self.plan.bound.settings, step) {
+            (Some(s), Step::Suspend) => s.suspend.clone(),
+            (Some(s), _) => s.resume.clone(),
+            (None, _) => self.row.progress.debts.clone(),
+        }
+    }
+
+    fn is_set(&self, version: Option<i64>, grace: i32) -> bool {
+        let s = self.plan.bound.settings.clone().unwrap_or_default();
+        s.template_version.is_none_or(|v| version == Some(v)) && s.grace_seconds.is_none_or(|v| grace == v)
+    }
+
     fn find_done(&self, obs: &Observation, step: Step) -> Option<Answer> {
         let (p, b) = (&self.row.progress, &self.plan.bound);
         let group = obs.group.as_ref()?;
@@ -215,6 +285,8 @@ impl Run {
         };
         let status = p.refresh.as_ref().and_then(|id| obs.refresh(id)).map_or("", |r| r.status.as_str());
         let when = |yes: bool| yes.then_some(Answer::Accepted);
+        let early = |since: Option<Millis>| since.is_some_and(|s| (0..=STALENESS).contains(&(obs.at - s)));
+        let shown = |names: &[String]| names.iter().filter(|n| group.suspended.contains(n)).count();
         match step {
             Step::CreateVersion => self.aws.made.map(Answer::Version),
             Step::StartRefresh => ours(&p.refresh_before, p.new_version),
@@ -223,7 +295,13 @@ impl Run {
             Step::CancelRefresh => when(status.starts_with("Cancel")),
             Step::PinCurrent => when(fleetgate_version(obs) == Some(BASE)),
             Step::PinVersion => when(fleetgate_version(obs) == p.new_version),
-            Step::SetCapacity => when(b.set_desired.is_none_or(|v| v == group.desired) && b.set_max.is_none_or(|v| v == group.max)),
+            Step::SetCapacity => {
+                let figures = b.set_desired.is_none_or(|v| v == group.desired) && b.set_max.is_none_or(|v| v == group.max);
+                when(figures && !early(p.started_at))
+            }
+            Step::Suspend => when(shown(&self.processes(step)) == self.processes(step).len() && !early(p.started_at)),
+            Step::Resume => when(shown(&self.processes(step)) == 0 && !early(p.suspended_at.or(p.started_at))),
+            Step::SetGroup => when(self.is_set(fleetgate_version(obs), group.grace_seconds) && !early(p.started_at)),
             Step::TerminateInstance => {
                 when(group.instances.iter().find(|i| Some(&i.id) == b.instance.as_ref()).is_none_or(|i| i.lifecycle == "Terminating"))
             }
@@ -244,10 +322,31 @@ impl Run {
             (Step::PinVersion, _) => p.pinned_version = true,
             (Step::SetCapacity, _) => p.capacity_set = true,
             (Step::TerminateInstance, _) => p.terminate_asked = true,
+            (Step::Suspend, _) => p.suspended = true,
+            (Step::Resume, _) => {
+                p.resumed = true;
+                self.owed.clear();
+            }
+            (Step::SetGroup, _) => p.group_set = true,
             other => panic!("{other:?} is no outcome"),
         }
         self.row.open = None;
         self.known.insert(step);
+    }
+
+    /// Looks what became of an act whose answer is not known.
+    fn resolve(&mut self, obs: &Observation, step: Step, first: Option<Millis>) {
+        match (self.find_done(obs, step), first) {
+            (Some(answer), _) => {
+                self.tell(format!("{} found done", step.name()));
+                self.outcome(step, &answer);
+            }
+            (None, Some(first)) if obs.at - first > STALENESS => {
+                self.tell(format!("{} not done", step.name()));
+                self.row.open = None;
+            }
+            (None, first) => self.row.open = Some((step, first.or(Some(obs.at)))),
+        }
     }
 
     /// One turn of the shell; a crash is a return before the next write.
@@ -255,22 +354,10 @@ impl Run {
         let crash = |dice: &mut Dice, calm: bool| !calm && dice.percent(3);
         let calm = self.aws.calm;
         if let Some((step, first)) = self.row.open {
-            let found = self.find_done(obs, step);
             if crash(&mut self.dice, calm) {
                 return self.tell("crash before the outcome".into());
             }
-            match (found, first) {
-                (Some(answer), _) => {
-                    self.tell(format!("{} found done", step.name()));
-                    self.outcome(step, &answer);
-                }
-                (None, Some(first)) if obs.at - first > STALENESS => {
-                    self.tell(format!("{} not done", step.name()));
-                    self.row.open = None;
-                }
-                (None, first) => self.row.open = Some((step, first.or(Some(obs.at)))),
-            }
-            return;
+            return self.resolve(obs, step, first);
         }
         let seen = self.seen.clone();
         let proof = self.proves(obs);
@@ -320,26 +407,29 @@ impl Run {
                 let made = Answer::Version(self.aws.made.unwrap());
                 return self.outcome(step, &made);
             }
+            Step::Suspend if self.kind() != Kind::Settings => {
+                progress.suspended_at = Some(obs.at);
+                self.owed.extend(progress.debts.iter().cloned());
+                self.owed_since = self.aws.now;
+            }
             _ => {}
         }
         (self.row.progress, self.row.open) = (progress, Some((step, None)));
         if !calm && self.dice.percent(4) {
             return self.tell(format!("crash before {} was sent", step.name()));
         }
-        let b = &self.plan.bound;
         let version = match step {
             Step::StartUndo | Step::PinCurrent => BASE,
             _ => self.row.progress.new_version.unwrap_or_default(),
         };
-        let (min, desired, max) = (b.set_min, b.set_desired, b.set_max);
-        let set = move |f: &mut (i32, i32, i32)| *f = (min.unwrap_or(f.0), desired.unwrap_or(f.1), max.unwrap_or(f.2));
-        let rolls_back = step == Step::StartRefresh && b.kind == Kind::Deploy;
-        let answer = self.aws.call(step, version, rolls_back, &set, b.instance.as_deref().unwrap_or_default());
+        let processes = self.processes(step);
+        let answer = self.aws.call(step, version, &self.plan.bound, &processes);
         self.tell(format!("{}: {answer:?}", step.name()));
         if !calm && self.dice.percent(4) {
             return self.tell("crash before the answer was written".into());
         }
-        let undoing = matches!(step, Step::RollBack | Step::StartUndo | Step::CancelRefresh);
+        let undoing = matches!(step, Step::RollBack | Step::StartUndo | Step::CancelRefresh | Step::Resume)
+            && !matches!(self.kind(), Kind::Refresh | Kind::Settings);
         match answer {
             Answer::Lost => {}
             Answer::Again | Answer::NoActiveRefresh => self.row.open = None,
@@ -372,10 +462,39 @@ impl Run {
             }
             (State::Succeeded, Kind::Pin) => assert_eq!(Some(aws.version), wanted, "{text}"),
             (State::Succeeded, Kind::Capacity) => {
-                assert!(b.set_max.is_none_or(|v| v == aws.figures.2) && aws.done.contains_key(&Step::SetCapacity), "{text}");
+                let (sent, wish) = (aws.done.contains_key(&Step::SetCapacity), b.set_desired.unwrap_or(aws.figures.1));
+                assert!(b.set_max.is_none_or(|v| v == aws.figures.2) && (sent || wish == aws.figures.1), "{text}: {:?}", aws.figures);
             }
             (State::Succeeded, Kind::Terminate) => {
                 assert!(aws.active().all(|i| Some(&i.id) != b.instance.as_ref()), "{text}");
+            }
+            (State::Succeeded, Kind::Settings) => {
+                let s = b.settings.clone().unwrap();
+                assert!(self.moved || self.is_set(Some(aws.version), aws.grace), "{text}: it is not set: {aws:#?}");
+                let shown = |names: &[String]| names.iter().filter(|n| aws.suspended.contains(*n)).count();
+                assert_eq!((shown(&s.suspend), shown(&s.resume)), (s.suspend.len(), 0), "{text}: {:?}", aws.suspended);
+                // Nobody else puts anything back, so that each part is an act of ours, and nothing is sent beside them.
+                let parts = [
+                    (Step::Suspend, !s.suspend.is_empty()),
+                    (Step::Resume, !s.resume.is_empty()),
+                    (Step::SetGroup, s.grace_seconds.is_some() || s.template_version.is_some()),
+                ];
+                let needed: Vec<Step> = parts.into_iter().filter(|(_, needed)| *needed).map(|(step, _)| step).collect();
+                assert_eq!(aws.done.keys().copied().collect::<Vec<_>>(), needed, "{text}");
+            }
+            (State::Succeeded | State::Failed, Kind::Refresh) => {
+                let (id, mode) = b.refresh.as_ref().unwrap();
+                let (step, end) =
+                    if *mode == RefreshMode::Cancel { (Step::CancelRefresh, "Cancelled") } else { (Step::RollBack, "RollbackSuccessful") };
+                let run = aws.refreshes.iter().find(|r| r.id == *id).unwrap();
+                if state == State::Succeeded {
+                    assert_eq!(run.status, end, "{text}");
+                    assert!(aws.done.contains_key(&step) || aws.foreign_cancel, "{text}: by nobody");
+                } else {
+                    let known = self.denied || self.row.progress.irreversible || (!run.active() && run.status != end);
+                    assert!(known, "{text}: {run:?}");
+                }
+                assert!(aws.done.keys().all(|s| *s == step), "{text}: {:?}", aws.done);
             }
             (State::Undone, _) => {
                 assert!(self.undo_decided, "{text}: nobody decided it");
@@ -386,18 +505,71 @@ impl Run {
             }
             (State::Cancelled, _) => {
                 assert!(self.row.progress.stop.is_some() || aws.foreign_cancel, "{text}: nobody stopped it");
+                // What a person is told of an act is so.
+                if b.kind == Kind::Settings && !self.moved {
+                    assert_eq!(self.row.sentence.contains("Nothing was sent"), aws.done.is_empty(), "{text}: {:?}", aws.done);
+                }
             }
+            (State::Failed, Kind::Settings) => assert!(self.denied || self.moved, "{text}"),
             (State::Failed, _) => assert!(!self.undo_decided || self.denied || !rolls, "{text}"),
             (State::UndoFailed, _) => assert!(self.undo_decided, "{text}"),
             other => panic!("{other:?} is no end of a running change"),
         }
+        // Who was refused or cut off by an admin owes what is shown; everybody else owes nothing.
+        if !self.denied {
+            assert!(self.owed.is_empty() && self.row.progress.debts.is_empty(), "{text}: it ended beside a debt: {:?}", self.owed);
+        }
         self.tell(text);
     }
 
+    /// Whatever is suspended for a rollout stands in a row, from before the call until after the resumption.
+    fn judge_debts(&self) {
+        assert!(self.aws.borrowed.is_subset(&self.owed), "{:?} is suspended, and owed is {:?}", self.aws.borrowed, self.owed);
+        assert!(self.aws.theirs.is_subset(&self.aws.suspended), "others suspended {:?}, and {:?} is left", self.aws.theirs, self.aws.suspended);
+    }
+
+    /// An admin ends it: what is open and owed stays, and the sweep sees to it.
+    fn force_close(&mut self) {
+        (self.row.state, self.forced) = (State::Failed, true);
+        self.tell("force-closed".into());
+    }
+
+    /// Sees to what an ended change left: the open act first, then what it owes.
+    fn sweep(&mut self) {
+        for _ in 0..BOUND {
+            self.judge_debts();
+            if self.row.open.is_none() && self.owed.is_empty() {
+                return;
+            }
+            self.aws.advance(10);
+            let obs = self.aws.look(self.clock());
+            if let Some((step, first)) = self.row.open {
+                self.resolve(&obs, step, first);
+                continue;
+            }
+            let names: Vec<String> = self.owed.iter().cloned().collect();
+            let shown = obs.group.as_ref().unwrap().suspended.iter().any(|p| names.contains(p));
+            if !shown && self.aws.now - self.owed_since > STALENESS {
+                self.owed.clear();
+                continue;
+            }
+            self.row.open = Some((Step::Resume, None));
+            match self.aws.call(Step::Resume, 0, &self.plan.bound, &names) {
+                Answer::Lost => {}
+                Answer::Accepted => self.outcome(Step::Resume, &Answer::Accepted),
+                _ => self.row.open = None,
+            }
+        }
+        panic!("{:?} is never paid", self.owed);
+    }
+
     /// Runs to the end; returns the trace and how long it took on AWS's clock.
-    fn play(mut self) -> (Vec<String>, Millis, State, Kind) {
+    fn play(mut self) -> (Vec<String>, Millis, End) {
         let begun = self.aws.now;
-        let orders = if self.dice.percent(25) { Some(self.dice.below(120)) } else { None };
+        // What replaces instances takes about a hundred looks, the rest a few.
+        let rolls = matches!(self.kind(), Kind::Deploy | Kind::Rollback | Kind::Replace);
+        let mut at_some_look = |percent: u64| self.dice.percent(percent).then(|| self.dice.below(if rolls { 120 } else { 8 }));
+        let (orders, closes) = (at_some_look(25), at_some_look(15));
         for turn in 0..BOUND {
             self.aws.calm = turn > BOUND / 3;
             // What waits for a person gets one, late.
@@ -406,28 +578,40 @@ impl Run {
             }
             // The machine's clock steps; forward, the next look is due at once.
             let mut seconds = 10;
-            if !self.aws.calm && self.dice.below(400) == 0 {
+            if !self.aws.calm && !self.aws.lags() && self.dice.below(400) == 0 {
                 let by = self.dice.between(-3600, 3600) * SECOND;
                 self.skew += by;
                 seconds = if by > 0 { 1 } else { 10 };
                 self.tell(format!("the clock steps by {} s", by / SECOND));
             }
             self.aws.advance(seconds);
+            if self.kind() == Kind::Settings && !self.aws.calm && self.dice.below(100) == 0 {
+                (self.aws.version, self.moved) = (9, self.plan.bound.settings.as_ref().is_some_and(|s| s.template_version.is_some()));
+            }
             if !self.aws.calm && self.dice.percent(5) {
                 continue;
             }
             let at = self.clock();
             let obs = self.aws.look(at);
-            self.turn(&obs);
+            if closes.is_some_and(|at| at <= turn as u64) {
+                self.force_close();
+            } else {
+                self.turn(&obs);
+            }
+            self.judge_debts();
             // The same look once more, as a worker would that was taken over in between.
             if !self.row.state.is_final() && !self.aws.calm && self.dice.percent(3) {
                 self.turn(&obs);
             }
             if self.row.state.is_final() {
+                let debts = !self.row.progress.debts.is_empty() || self.aws.done.contains_key(&Step::Resume);
+                self.sweep();
                 for (step, times) in &self.aws.done {
                     assert_eq!(*times, 1, "{} was done {times} times", step.name());
                 }
-                return (self.trace, self.aws.now - begun, self.row.state, self.plan.bound.kind);
+                let end = if self.forced { "forced" } else { self.row.state.name() };
+                let end = (self.kind(), end, debts && self.kind() == Kind::Deploy);
+                return (self.trace, self.aws.now - begun, end);
             }
         }
         panic!("{} did not end within {BOUND} looks: {} {}", self.kind().name(), self.row.state.name(), self.row.sentence);
@@ -448,13 +632,13 @@ fn any_order_of_events_is_safe() {
         return;
     }
     let first = drawn(0);
-    let mut ends: BTreeMap<(Kind, State), usize> = BTreeMap::new();
+    let mut ends: BTreeMap<End, usize> = BTreeMap::new();
     let mut time = 0;
     for n in 0..u64::try_from(cases(300, 10_000)).unwrap() {
         let seed = first * 1000 + n;
         match std::panic::catch_unwind(|| Run::new(seed).play()) {
-            Ok((_, took, state, kind)) => {
-                *ends.entry((kind, state)).or_default() += 1;
+            Ok((_, took, end)) => {
+                *ends.entry(end).or_default() += 1;
                 time += took;
             }
             Err(why) => {
@@ -465,11 +649,13 @@ fn any_order_of_events_is_safe() {
     }
     println!("{} simulated days; ends: {ends:#?}", time / 86_400_000);
     // Every kind comes to its good end, and deploys to each of theirs: else the model is too kind, or too mean, to show anything.
-    for kind in [Kind::Pin, Kind::Deploy, Kind::Rollback, Kind::Replace, Kind::Capacity, Kind::Terminate] {
-        assert!(ends.contains_key(&(kind, State::Succeeded)), "no {} succeeded", kind.name());
+    for kind in Kind::ALL {
+        assert!(ends.contains_key(&(kind, "succeeded", false)), "no {} succeeded", kind.name());
     }
-    for state in [State::Undone, State::Cancelled, State::Failed] {
-        assert!(ends.contains_key(&(Kind::Deploy, state)), "no deploy was {}", state.name());
+    for end in ["succeeded", "undone", "cancelled", "failed", "forced"] {
+        for debts in [false, true] {
+            assert!(ends.contains_key(&(Kind::Deploy, end, debts)), "no deploy was {end}, with debts: {debts}");
+        }
     }
 }
 

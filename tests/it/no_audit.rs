@@ -9,17 +9,25 @@ use fleetgate::domain::access::{Permit, Role};
 use fleetgate::store::NewEntry;
 
 use crate::harness::{APP, As, Setup, TestApp, drawn};
-use crate::proofs::{adopt, cases, database, effective, healthy, people, quick, quick_times, truth};
+use crate::proofs::{adopt, cases, database, effective, finish_beside_refreshes, foreign_refresh, healthy, people, quick, quick_times, truth};
 
 const ENV: &str = "held";
+/// Where somebody else's refresh runs.
+const ROLLED: &str = "rolled";
+/// It bakes for longer than any test takes.
+const BAKES: i32 = 172_800;
 
 async fn stack(seed: u64) -> (TestApp, AnyPool) {
     let t = TestApp::with(Setup::seed(seed).world(move |world, names| {
-        quick(world, names, ENV, (1, 2, 6));
+        for name in [ENV, ROLLED] {
+            quick(world, names, name, (1, 2, 6));
+        }
         quick_times(world, drawn(seed));
     }))
     .await;
-    adopt(&t, ENV, ENV, false, json!({})).await;
+    for env in [ENV, ROLLED] {
+        adopt(&t, env, env, false, json!({})).await;
+    }
     adopt(&t, "alias", &t.names.legacy, false, json!({})).await;
     sqlx::any::install_default_drivers();
     let pool = AnyPool::connect(&database(&t)).await.unwrap();
@@ -68,7 +76,7 @@ async fn fill_up(t: &TestApp) {
 }
 
 /// A request of each kind, each fit to be accepted now.
-async fn requests(t: &TestApp, deploy: i64) -> Vec<(&'static str, Value)> {
+async fn requests(t: &TestApp, deploy: i64, foreign: &str) -> Vec<(&'static str, Value)> {
     let g = truth(t, ENV);
     let base = json!({"min": g["min"], "desired": g["desired"], "max": g["max"]});
     vec![
@@ -78,6 +86,8 @@ async fn requests(t: &TestApp, deploy: i64) -> Vec<(&'static str, Value)> {
         (ENV, json!({"kind": "replace"})),
         (ENV, json!({"kind": "capacity", "max": g["max"].as_i64().unwrap() + 1, "base": base})),
         (ENV, json!({"kind": "terminate", "instance": healthy(&g)[0].0, "shrink": false})),
+        (ENV, json!({"kind": "settings", "grace_seconds": 77, "suspend": ["AlarmNotification"]})),
+        (ROLLED, json!({"kind": "refresh", "refresh": foreign, "mode": "cancel"})),
     ]
 }
 
@@ -118,13 +128,15 @@ async fn no_kind_of_change_is_accepted_while_the_trail_can_not_be_written() {
     let done = t.run(&token, TestApp::accepted(t.change(&token, ENV, json!({"kind": "deploy", "release": one})).await)).await.0;
     assert_eq!(done["state"], "succeeded", "{done}");
     let two = t.release(&token, "two", "ok", Some(5)).await;
+    let foreign = Box::pin(foreign_refresh(&t, ROLLED, BAKES)).await;
+    t.step().await;
     for round in 0..cases(1, 20) {
-        let (dan, asks) = (t.sign_in("dan").await, requests(&t, two).await);
+        let (dan, asks) = (t.sign_in("dan").await, requests(&t, two, &foreign).await);
         for how in ["abort", "fail", "rollback"] {
             break_it(&pool, how, "1").await;
             all_is_refused(&t, &token, &dan, &asks, &format!("round {round}, a trigger that raises ({how})")).await;
             mend(&pool).await;
-            all_is_accepted(&t, &token, &asks[..if how == "abort" { 6 } else { 1 }], &format!("round {round} ({how})")).await;
+            all_is_accepted(&t, &token, &asks[..if how == "abort" { asks.len() } else { 1 }], &format!("round {round} ({how})")).await;
         }
         // Another process holds the lock for longer than we wait (ten seconds otherwise).
         pragma(&t, "pragma busy_timeout = 20".into()).await;
@@ -146,11 +158,11 @@ async fn no_kind_of_change_is_accepted_while_the_trail_can_not_be_written() {
     // Read-only, as the engine says it of a file that may not be written. It is for good here, so a new process ends it.
     let dan = t.sign_in("dan").await;
     pragma(&t, "pragma query_only = on".into()).await;
-    let asks = requests(&t, two).await;
+    let asks = requests(&t, two, &foreign).await;
     all_is_refused(&t, &token, &dan, &asks, "read-only").await;
     t.restart().await;
     all_is_accepted(&t, &token, &asks, "after read-only").await;
-    t.finish().await;
+    finish_beside_refreshes(t).await;
 }
 
 /// Lets AWS and the clock go on until the engine fails to write; every other step of it succeeds.
@@ -197,12 +209,21 @@ async fn acts_held(seed: u64, all: bool) {
         ("stop", "CancelInstanceRefresh", "1", "cancelled"),
         ("capacity", "UpdateAutoScalingGroup", "1", "succeeded"),
         ("terminate", "TerminateInstanceInAutoScalingGroup", "1", "succeeded"),
+        ("lent", "SuspendProcesses", "1", "succeeded"),
+        ("lent", "ResumeProcesses", "1", "succeeded"),
+        ("suspend", "SuspendProcesses", "1", "succeeded"),
+        ("resume", "ResumeProcesses", "1", "succeeded"),
+        ("grace", "UpdateAutoScalingGroup", "1", "succeeded"),
+        ("stop foreign", "CancelInstanceRefresh", "1", "succeeded"),
+        ("take foreign back", "RollbackInstanceRefresh", "1", "succeeded"),
     ];
+    // What ends soon is tried both ways in the short form too.
+    let soon = ["suspend", "resume", "grace", "stop foreign", "take foreign back", "terminate"];
     let mut tag = 0;
     for (how, operation, known_by, end) in acts {
         for result in ["new.result = 'intended'", "new.result <> 'intended'"] {
-            // The short form tries the lost outcome on the two acts that would do most harm twice.
-            if result.contains("<>") && !all && !matches!(operation, "StartInstanceRefresh" | "TerminateInstanceInAutoScalingGroup") {
+            // Of the others the start of a refresh alone, which would do most harm twice, and a debt that would stay.
+            if result.contains("<>") && !all && !soon.contains(&how) && !matches!(operation, "StartInstanceRefresh" | "ResumeProcesses") {
                 continue;
             }
             let what = format!("seed {seed}, {how}: {operation} where {result}");
@@ -212,6 +233,13 @@ async fn acts_held(seed: u64, all: bool) {
             let body = match how {
                 "capacity" => json!({"kind": "capacity", "max": g["max"].as_i64().unwrap() + 1, "base": base}),
                 "terminate" => json!({"kind": "terminate", "instance": healthy(&g)[0].0, "shrink": false}),
+                "suspend" | "resume" => json!({"kind": "settings", how: [if result.contains("<>") { "AZRebalance" } else { "AlarmNotification" }]}),
+                "grace" => json!({"kind": "settings", "grace_seconds": 100 + tag}),
+                "stop foreign" | "take foreign back" => {
+                    let refresh = Box::pin(foreign_refresh(&t, ENV, BAKES)).await;
+                    t.step().await;
+                    json!({"kind": "refresh", "refresh": refresh, "mode": if how == "stop foreign" { "cancel" } else { "roll_back" }})
+                }
                 _ => {
                     let behaviour = if how == "bad" { "unhealthy" } else { "ok" };
                     let release = t.release(&token, &format!("t{tag}"), behaviour, Some(5)).await;
@@ -219,6 +247,7 @@ async fn acts_held(seed: u64, all: bool) {
                     let strategy = match how {
                         "bad" => json!({}),
                         "stop" => json!({"warmup_seconds": 120}),
+                        "lent" => json!({"warmup_seconds": 10, "suspend": ["AZRebalance"]}),
                         _ => json!({"warmup_seconds": 10}),
                     };
                     json!({"kind": "deploy", "release": release, "strategy": strategy})
@@ -244,7 +273,8 @@ async fn acts_held(seed: u64, all: bool) {
             }
         }
     }
-    t.finish().await;
+    assert_eq!(truth(&t, ENV)["suspended"], json!([]), "seed {seed}");
+    finish_beside_refreshes(t).await;
 }
 
 /// The three acts of a pin, which a group needs once.

@@ -11,7 +11,7 @@ use fleetgate::app::releases::NewRelease;
 use fleetgate::app::{App, Settings};
 use fleetgate::aws::Aws;
 use fleetgate::clock::Clocks;
-use fleetgate::domain::access::{Actor, Grants, Origin, Role};
+use fleetgate::domain::access::{Actor, Grants, Role};
 use fleetgate::domain::application::Application;
 use fleetgate::domain::environment::Policy;
 use fleetgate::store::Store;
@@ -20,7 +20,7 @@ use fleetgate_sim::{ClockMode, Running, Seed, Sim, SimConfig, StackNames};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::{APP, PASSWORD, aws_config_at, drawn};
+use crate::harness::{APP, PASSWORD, aws_config_at, choose, drawn};
 
 /// Longest that anything may take: reached only when something hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -183,7 +183,7 @@ impl Rehearsal {
         };
         app.adopt(&host, APP, adoption).await.unwrap();
         let link = app.add_person(&host, "ada", &Grants::from([("*".to_owned(), vec![Role::Admin])])).await.unwrap();
-        app.choose_password(&link, PASSWORD, Origin::default()).await.unwrap();
+        choose(&app, "ada", &link).await;
         let token = app.create_token(&host, "life", &["*".into()], 3_600_000).await.unwrap();
         Self { sim, database, endpoint, names, app, token, dir }
     }

@@ -6,9 +6,11 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use serde_json::{Value, json};
 
-use fleetgate::aws::{Aws, AwsConfig};
+use fleetgate::aws::{Aws, AwsConfig, Priority};
 use fleetgate::domain::access::{Actor, Role};
 use fleetgate::domain::application::Application;
+use fleetgate::domain::observation::LaunchSource;
+use fleetgate::domain::strategy::{StrategyChoice, preferences};
 use fleetgate_sim::{Params, Seed, Span, StackNames};
 
 use crate::harness::{APP, Answer, As, TestApp, aws_config};
@@ -34,15 +36,19 @@ pub(crate) fn one() -> Option<u64> {
 pub(crate) struct Dice(u64);
 
 impl Dice {
+    /// Stirred once: the state goes up by the same step with every number, so that neighbouring seeds would draw the same ones, one later.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        Self(Self(seed).next())
     }
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
+        z ^ (z >> 31)
+    }
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
     }
     /// From `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
@@ -152,6 +158,26 @@ pub(crate) fn healthy(group: &Value) -> Vec<(String, String)> {
 /// Effective calls of an operation.
 pub(crate) fn effective(t: &TestApp, operation: &str) -> usize {
     t.mutating().iter().filter(|c| c.operation == operation && c.effective).count()
+}
+
+/// Somebody with the console replaces a group's instances by the version that it uses; returns the refresh's id.
+pub(crate) async fn foreign_refresh(t: &TestApp, asg: &str, bake_seconds: i32) -> String {
+    let outsider = t.outsider().await;
+    let group = Box::pin(outsider.group(Priority::Act, asg)).await.unwrap().unwrap();
+    let LaunchSource::Template(template) = &group.launch else { panic!("{group:?}") };
+    let mut prefs = preferences(&group, &StrategyChoice::default(), bake_seconds, 300).unwrap();
+    (prefs.skip_matching, prefs.auto_rollback) = (false, false);
+    Box::pin(outsider.start_refresh(asg, &template.id, template.number().unwrap(), &prefs)).await.unwrap().value
+}
+
+/// Refuses leftovers, and whatever is taken for a stranger's beside the refreshes that are.
+pub(crate) async fn finish_beside_refreshes(t: TestApp) {
+    for env in t.app.store.list_environments().await.unwrap() {
+        let mut seen = t.app.store.list_sightings(env.id, 100).await.unwrap();
+        seen.retain(|s| !s.what.starts_with("refresh/"));
+        assert!(seen.is_empty(), "nobody else acted in {}: {seen:#?}", env.scope());
+    }
+    t.finish_with_strangers().await;
 }
 
 /// The database file, for a second handle on it.

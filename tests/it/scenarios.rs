@@ -4,13 +4,17 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::{Request, header};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use fleetgate::domain::access::Role;
+use fleetgate::worker::observer::{self, Schedule};
 
 use crate::forms::post;
-use crate::harness::{APP, Answer, As, Setup, TestApp, drawn};
-use crate::proofs::{adopt, effective, healthy, people, quick, quick_times, truth};
+use crate::harness::{APP, Answer, As, HOST, Setup, TestApp, drawn};
+use crate::proofs::{adopt, ask, effective, healthy, people, quick, quick_times, truth};
 
 /// An environment `live` on a quick group of this size, whose first release is `v1`.
 async fn live(seed: u64, sizes: (i64, i64, i64), protected: bool, policy: Value) -> TestApp {
@@ -432,4 +436,87 @@ async fn scenario_09_the_guard_at_the_last_instance() {
     assert!(t.mutating().is_empty());
     assert!(t.running("live").contains_key(last));
     t.finish().await;
+}
+
+/// A browser that has the environment's page open: its session and its stream of events.
+struct Browser {
+    who: As,
+    events: Body,
+}
+
+impl Browser {
+    async fn open(t: &TestApp, name: &str) -> Self {
+        let who = t.sign_in(name).await;
+        let As::Cookie(cookie) = &who else { unreachable!() };
+        let request = Request::get("/live").header(header::COOKIE, cookie).header(header::HOST, HOST).body(Body::empty()).unwrap();
+        let answer = Box::pin(tower::ServiceExt::oneshot(t.router.clone(), request)).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        Self { who, events: answer.into_body() }
+    }
+
+    /// The page, which says how old its data is.
+    async fn read(&self, t: &TestApp, wanted: &str) {
+        let page = t.get(&self.who, &format!("/apps/{APP}/live")).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(page.text.contains(&format!("as of <time datetime=\"{wanted}\"")), "not as of {wanted}: {}", page.text);
+    }
+
+    /// Waits for word of a change in the stream.
+    async fn hears(mut self, number: i64) {
+        let mut told = String::new();
+        while !told.contains(&format!("change-{number}\"")) {
+            let frame = self.events.frame().await.unwrap().unwrap();
+            told += std::str::from_utf8(&frame.into_data().unwrap()).unwrap();
+        }
+    }
+}
+
+/// A deployment while one call in three is throttled; how many calls AWS had in the same time.
+async fn throttled(viewers: usize) -> usize {
+    let t = live(1712, (2, 3, 8), false, json!({})).await;
+    people(&t, &[("vera", Role::Viewer)]).await;
+    let token = t.token(&["*"]).await;
+    let v = t.release(&token, "2.5", "ok", Some(10)).await;
+    let mut schedule = Schedule::default();
+    observer::tick(&t.app, &mut schedule).await.unwrap();
+    let mut browsers = Vec::new();
+    for _ in 0..viewers {
+        browsers.push(Browser::open(&t, "vera").await);
+    }
+    let rule = json!({"service": "*", "operation": "*", "kind": "throttle", "rate": 1.0 / 3.0, "seed": 12});
+    t.sim.world().fault(serde_json::from_value(rule).unwrap()).unwrap();
+    let body = json!({"kind": "deploy", "release": v, "strategy": {"warmup_seconds": 10}});
+    let number = TestApp::accepted(ask(&t, &token, "live", &body, None).await);
+    // A quarter of an hour: the deployment, and a quiet time after it.
+    for _ in 0..90 {
+        t.step().await;
+        Box::pin(observer::tick(&t.app, &mut schedule)).await.unwrap();
+        let as_of = t.environment(&token, "live").await["as_of"].as_str().unwrap().to_owned();
+        let second: jiff::Timestamp = as_of.parse().unwrap();
+        for b in &browsers {
+            b.read(&t, &second.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).await;
+        }
+    }
+    let end = t.show(&token, number).await;
+    assert_eq!(end["state"], "succeeded", "{end}");
+    assert_eq!(effective(&t, "StartInstanceRefresh"), 1);
+    for b in browsers {
+        b.hears(number).await;
+    }
+    let calls = t.calls();
+    let refused = calls.iter().filter(|c| c.fault.as_deref() == Some("throttle")).count();
+    assert!((calls.len() / 4..calls.len() / 2).contains(&refused), "{refused} of {} calls were throttled", calls.len());
+    t.sim.world().clear_faults();
+    t.finish().await;
+    calls.len()
+}
+
+/// "... a deploy still finishes, pages answer with the age of the data, and the number of AWS calls per minute does not grow with the number
+/// of browsers": it is the same. (That a page takes less than 300 ms is measured elsewhere.)
+#[tokio::test]
+async fn scenario_12_throttled_aws() {
+    let alone = Box::pin(throttled(0)).await;
+    let watched = Box::pin(throttled(10)).await;
+    println!("{alone} calls of AWS with no browser and {watched} with ten");
+    assert_eq!(watched, alone);
 }

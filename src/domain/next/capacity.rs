@@ -1,6 +1,6 @@
 //! `capacity`: set the edited figures, then watch the group reach them.
 
-use super::{Decision, done, wait};
+use super::{Decision, LAG_MS, done, may_be_old, wait};
 use crate::domain::change::{Progress, State, Step};
 use crate::domain::evidence::Counts;
 use crate::domain::observation::{Group, Observation};
@@ -8,8 +8,6 @@ use crate::domain::plan::Plan;
 
 /// Cloud milliseconds that a group may take to reach its size before a person is asked to look.
 const SLOW_MS: i64 = 1_800_000;
-/// Cloud milliseconds that a read may lag behind an accepted call (design invariant 3).
-const LAG_MS: i64 = 30_000;
 
 pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group) -> Decision {
     let b = &plan.bound;
@@ -31,6 +29,9 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
             );
         }
         return Decision::Act(Step::SetCapacity);
+    }
+    if !progress.capacity_set && may_be_old(progress, obs) {
+        return wait(Step::Resize, State::Running, "The group shows the figures although nothing was sent. Looking again, because a read may lag.");
     }
     progress.capacity_set = true;
     let since = obs.at - *progress.capacity_set_at.get_or_insert(obs.at);

@@ -1,11 +1,11 @@
 //! `settings`: suspend, resume, set; then see the group show it.
 
-use super::{Decision, done, group_version, wait};
+use super::{Decision, done, group_version, may_be_old, wait};
 use crate::domain::change::{Progress, Settings, State, Step};
-use crate::domain::observation::Group;
+use crate::domain::observation::{Group, Observation};
 use crate::domain::plan::Plan;
 
-pub(super) fn next(plan: &Plan, progress: &mut Progress, group: &Group) -> Decision {
+pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group) -> Decision {
     let Some(s) = &plan.bound.settings else { return done(State::Failed, "The plan names no settings. Nothing was sent to AWS.") };
     if let Some(stop) = progress.stop.as_ref().or(progress.undo.as_ref()) {
         let sent = progress.suspended || progress.resumed || progress.group_set;
@@ -32,6 +32,11 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, group: &Group) -> Decis
             );
         }
         return Decision::Act(Step::SetGroup);
+    }
+    let sets = *s != Settings { suspend: s.suspend.clone(), resume: s.resume.clone(), ..Settings::default() };
+    let parts = [(!s.suspend.is_empty(), progress.suspended), (!s.resume.is_empty(), progress.resumed), (sets, progress.group_set)];
+    if parts.iter().any(|(needed, sent)| *needed && !sent) && may_be_old(progress, obs) {
+        return wait(Step::Settle, State::Running, "The group shows it although not all of it was sent. Looking again, because a read may lag.");
     }
     done(State::Succeeded, "The group shows every setting that was asked for.")
 }

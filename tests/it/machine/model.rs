@@ -1,19 +1,26 @@
 //! A tiny AWS: one group, its instances and refreshes, pure and on a clock of its own.
 //!
 //! It is meaner than AWS: reads of each kind are stale by themselves, replies are lost, people cancel and scale from outside, a late
-//! scale-out brings an old instance into a refresh that then calls itself Successful all the same.
+//! scale-out brings an old instance into a refresh that then calls itself Successful all the same. What others altered just before, and
+//! what a rollout suspends, may read as it was for almost as long as the product says that a read can lag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fleetgate::domain::change::Step;
+use fleetgate::domain::change::{Kind, Step};
 use fleetgate::domain::observation::{
     Group, GroupInstance, LaunchSource, Millis, Observation, Refresh, TargetGroup, TargetHealth, TargetState, TemplateRef,
 };
+
+use fleetgate::domain::plan::Bound;
 
 use crate::proofs::Dice;
 
 pub(super) const SECOND: Millis = 1000;
 pub(super) const BASE: i64 = 3;
+/// Longest lag of what a group says of itself; the product reckons with 30 s.
+const LAG: Millis = 25 * SECOND;
+/// A process that strangers alone touch while a change runs.
+const STRANGERS: &str = "ScheduledActions";
 
 #[derive(Clone, Debug)]
 pub(super) struct Instance {
@@ -75,6 +82,11 @@ pub(super) struct Aws {
     pub(super) version: i64,
     pub(super) newest: i64,
     pub(super) figures: (i32, i32, i32),
+    pub(super) grace: i32,
+    pub(super) suspended: BTreeSet<String>,
+    /// Of these, what a rollout of ours suspended, and what strangers did.
+    pub(super) borrowed: BTreeSet<String>,
+    pub(super) theirs: BTreeSet<String>,
     pub(super) instances: Vec<Instance>,
     pub(super) refreshes: Vec<Run>,
     /// Instances of this version never become healthy, or not for long.
@@ -88,6 +100,8 @@ pub(super) struct Aws {
     /// No faults and no foreign hands any more: what is to end must end.
     pub(super) calm: bool,
     before: Option<Shot>,
+    /// The group before the last alteration that a read may lag behind, and when that was.
+    earlier: Option<(Group, Millis)>,
     next_id: usize,
 }
 
@@ -99,6 +113,10 @@ impl Aws {
             version: BASE,
             newest: BASE,
             figures: (1, size, size + 5),
+            grace: 300,
+            suspended: BTreeSet::new(),
+            borrowed: BTreeSet::new(),
+            theirs: BTreeSet::new(),
             instances: Vec::new(),
             refreshes: Vec::new(),
             bad: None,
@@ -107,6 +125,7 @@ impl Aws {
             foreign_cancel: false,
             calm: false,
             before: None,
+            earlier: None,
             next_id: usize::try_from(dice.below(1000)).unwrap(),
             dice,
         };
@@ -190,7 +209,32 @@ impl Aws {
         }
     }
 
+    /// Somebody alters the group; reads may lag behind it.
+    pub(super) fn alter(&mut self, edit: impl FnOnce(&mut Self)) {
+        self.earlier = Some((self.shot().group, self.now));
+        edit(self);
+    }
+
+    pub(super) fn lags(&self) -> bool {
+        self.earlier.as_ref().is_some_and(|(_, at)| self.now - at <= LAG)
+    }
+
+    /// Strangers suspend a process, or resume it.
+    pub(super) fn stranger(&mut self, process: &str, suspend: bool) {
+        for set in [&mut self.suspended, &mut self.theirs] {
+            if suspend {
+                set.insert(process.to_owned())
+            } else {
+                set.remove(process)
+            };
+        }
+    }
+
     fn foreign_hands(&mut self) {
+        if self.dice.below(200) == 0 {
+            let there = self.suspended.contains(STRANGERS);
+            self.stranger(STRANGERS, !there);
+        }
         if self.dice.below(400) == 0 {
             let (min, desired, max) = self.figures;
             let to = self.dice.between(i64::from(desired), i64::from(max));
@@ -259,7 +303,7 @@ impl Aws {
     }
 
     /// One mutating call, with whatever becomes of its answer.
-    pub(super) fn call(&mut self, step: Step, version: i64, rolls_back: bool, set: &dyn Fn(&mut (i32, i32, i32)), instance: &str) -> Answer {
+    pub(super) fn call(&mut self, step: Step, version: i64, bound: &Bound, processes: &[String]) -> Answer {
         match if self.calm { 100 } else { self.dice.below(100) } {
             0..8 => return Answer::Again,
             // Never arrived, and nobody can know.
@@ -267,7 +311,7 @@ impl Aws {
             14..16 => return Answer::Denied,
             _ => {}
         }
-        let answer = self.perform(step, version, rolls_back, set, instance);
+        let answer = self.perform(step, version, bound, processes);
         let effective = matches!(answer, Answer::Version(_) | Answer::Refresh(_) | Answer::Accepted);
         if effective {
             *self.done.entry(step).or_default() += 1;
@@ -275,7 +319,8 @@ impl Aws {
         if !self.calm && self.dice.percent(10) { Answer::Lost } else { answer }
     }
 
-    fn perform(&mut self, step: Step, version: i64, rolls_back: bool, set: &dyn Fn(&mut (i32, i32, i32)), instance: &str) -> Answer {
+    fn perform(&mut self, step: Step, version: i64, bound: &Bound, processes: &[String]) -> Answer {
+        let rolls_back = step == Step::StartRefresh && bound.kind == Kind::Deploy;
         let last = self.refreshes.last_mut().filter(|r| r.active());
         match step {
             Step::CreateVersion => {
@@ -308,11 +353,32 @@ impl Aws {
                 Answer::Accepted
             }
             Step::SetCapacity => {
-                set(&mut self.figures);
+                let (min, desired, max) = self.figures;
+                self.figures = (bound.set_min.unwrap_or(min), bound.set_desired.unwrap_or(desired), bound.set_max.unwrap_or(max));
                 Answer::Accepted
             }
             Step::TerminateInstance => {
-                self.retire(instance);
+                self.retire(bound.instance.as_deref().unwrap_or_default());
+                Answer::Accepted
+            }
+            Step::Suspend => {
+                let new: Vec<String> = processes.iter().filter(|p| !self.suspended.contains(*p)).cloned().collect();
+                if bound.kind != Kind::Settings {
+                    self.borrowed.extend(new.clone());
+                }
+                self.alter(|aws| aws.suspended.extend(new));
+                Answer::Accepted
+            }
+            Step::Resume => {
+                for set in [&mut self.suspended, &mut self.borrowed] {
+                    set.retain(|p| !processes.contains(p));
+                }
+                Answer::Accepted
+            }
+            Step::SetGroup => {
+                let s = bound.settings.clone().unwrap_or_default();
+                self.version = s.template_version.unwrap_or(self.version);
+                self.grace = s.grace_seconds.unwrap_or(self.grace);
                 Answer::Accepted
             }
             other => panic!("{} calls nothing", other.name()),
@@ -355,11 +421,11 @@ impl Aws {
             max,
             launch: LaunchSource::Template(template(self.version)),
             health_check_type: "ELB".into(),
-            grace_seconds: 300,
+            grace_seconds: self.grace,
             default_warmup_seconds: None,
             zones: vec!["a".into()],
             target_group_arns: vec!["tg".into()],
-            suspended: vec![],
+            suspended: self.suspended.iter().cloned().collect(),
             suspension_reasons: BTreeMap::new(),
             instances: self.instances.iter().map(rows).collect(),
             maintenance: None,
@@ -388,7 +454,14 @@ impl Aws {
         let now = self.shot();
         let before = self.before.clone().filter(|_| !self.calm);
         let mut pick = || before.as_ref().filter(|_| self.dice.percent(25)).unwrap_or(&now).clone();
-        let (group, health, refreshes) = (pick().group, pick().health, pick().refreshes);
+        let (mut group, health, refreshes) = (pick().group, pick().health, pick().refreshes);
+        if !self.calm
+            && self.lags()
+            && self.dice.percent(25)
+            && let Some((earlier, _)) = &self.earlier
+        {
+            group = Group { instances: group.instances, ..earlier.clone() };
+        }
         Observation {
             at,
             group: Some(group),
