@@ -349,7 +349,8 @@ async fn scenario_03_the_failed_deploy_that_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn scenario_04_the_rollback_that_is_a_rollback() {
-    let t = live(1704, (10, 10, 20), false, json!({})).await;
+    // A warmup of six minutes for the way back, and half a minute for the ways there: what they took alone would say too little.
+    let t = live(1704, (10, 10, 20), false, json!({"boot_budget_seconds": 300})).await;
     let dan = t.sign_in("dan").await;
     let old = t.release(&dan, "2.3", "ok", Some(10)).await;
     deployed(&t, &dan, old, json!({"warmup_seconds": 30})).await;
