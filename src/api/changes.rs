@@ -19,6 +19,7 @@ use crate::domain::environment::Environment;
 use crate::domain::evidence::{Counts, FirstFailure};
 use crate::domain::plan::{Check, Difference, Plan, PlannedStep};
 use crate::domain::problem::Problem;
+use crate::domain::remains;
 use crate::store::changes::{Change, Filter};
 use crate::store::events::Event;
 use crate::web::Site;
@@ -114,6 +115,8 @@ pub struct ChangeView {
     progress: Counts,
     /// The evidence of the first failing instance.
     first_failure: Option<FirstFailure>,
+    /// The group before it began and after it ended; empty before its end, and for kinds that replace nothing.
+    before_and_after: Vec<remains::Row>,
     /// Temporary alterations of AWS that it made, paid back or not.
     debts: Vec<crate::store::debts::Debt>,
     template_version: Option<i64>,
@@ -151,6 +154,7 @@ pub(super) async fn view(site: &Site, c: Change) -> Result<ChangeView, Problem> 
         site.app.explain(&o, Some(&c)).map(|e| ExplanationView::of(e, &c.scope()))
     };
     Ok(ChangeView {
+        before_and_after: remains::rows(&c.plan, &c.progress),
         debts,
         explanation,
         plan: PlanView::of(&c.plan),

@@ -68,7 +68,7 @@ impl Shape {
 pub const ROWS: [&str; 6] = ["min", "desired", "max", "suspended", "protected", "standby"];
 
 /// One row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Row {
     /// One of [`ROWS`].
     pub what: &'static str,

@@ -318,6 +318,10 @@ async fn scenario_03_the_failed_deploy_that_leaves_nothing_behind() {
         "{desired:?}"
     );
     assert!(page.contains("2 of 6 differ, and the cause is known."), "{page}");
+    // A program reads the same.
+    let told = &end["before_and_after"][1];
+    assert_eq!((&told["what"], &told["before"], &told["after"]), (&json!("desired"), &json!("3"), &json!("4")), "{}", end["before_and_after"]);
+    assert!(told["cause"].as_str().unwrap().contains("noon"));
     // What somebody changes afterwards stands in no table, also not after a restart.
     t.outsider().await.resize("live", None, None, Some(9)).await.unwrap();
     t.restart().await;
