@@ -407,6 +407,10 @@ impl Run {
                 let made = Answer::Version(self.aws.made.unwrap());
                 return self.outcome(step, &made);
             }
+            Step::SetGroup => {
+                let base = self.plan.bound.template.as_ref().map(|t| t.base);
+                assert!(base.is_none() || fleetgate_version(obs) == base, "sent over what somebody else set");
+            }
             Step::Suspend if self.kind() != Kind::Settings => {
                 progress.suspended_at = Some(obs.at);
                 self.owed.extend(progress.debts.iter().cloned());

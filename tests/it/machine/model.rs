@@ -287,7 +287,7 @@ impl Aws {
             "InProgress" => (run.status, run.ends) = ("Baking", now + self.dice.between(0, 120) * SECOND),
             "Baking" if now >= run.ends => (run.status, self.version) = ("Successful", run.to),
             "RollbackInProgress" => run.status = if self.dice.below(40) == 0 { "RollbackFailed" } else { "RollbackSuccessful" },
-            "Cancelling" => run.status = "Cancelled",
+            "Cancelling" if self.dice.below(2) == 0 => run.status = "Cancelled",
             _ => {}
         }
         *self.refreshes.last_mut().unwrap() = run;
@@ -343,6 +343,7 @@ impl Aws {
             },
             Step::CancelRefresh => match last {
                 None => Answer::NoActiveRefresh,
+                Some(r) if r.status == "Cancelling" => Answer::NoActiveRefresh,
                 Some(r) => {
                     r.status = "Cancelling";
                     Answer::Accepted
