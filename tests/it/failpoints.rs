@@ -16,6 +16,8 @@ use crate::proofs::{finish_beside_refreshes, foreign_refresh, truth};
 
 /// Looks of a change until it must have ended.
 const MOST_LOOKS: usize = 400;
+/// Points in a world.
+const WORLD: usize = 30;
 
 /// Lets the worker do what is due, unless the process dies at it.
 async fn work(t: &TestApp) {
@@ -24,6 +26,11 @@ async fn work(t: &TestApp) {
     if !wire.broken() {
         let _ = worker::upkeep::tick(&t.app).await;
     }
+}
+
+/// Number of the last call so far.
+fn last_call(t: &TestApp) -> u64 {
+    t.calls().last().map_or(0, |c| c.seq)
 }
 
 /// What is asked for, and what must have come of it.
@@ -36,7 +43,7 @@ struct Wanted {
 
 /// A change with deaths at the given points, each counted from the start before it. Returns the points that the last life passed.
 async fn run(t: &mut TestApp, who: &As, key: &str, wanted: &Wanted, mut deaths: Vec<usize>) -> Vec<&'static str> {
-    let begun = t.calls().len();
+    let begun = last_call(t);
     deaths.reverse();
     t.app.store.tripwire().arm(deaths.pop().unwrap_or(0));
     let mut number = None;
@@ -61,7 +68,7 @@ async fn run(t: &mut TestApp, who: &As, key: &str, wanted: &Wanted, mut deaths: 
         if change.state.is_final() && !t.app.store.tripwire().broken() {
             assert_eq!(change.state, wanted.end, "{key}: {}", change.sentence);
             let mut done: BTreeMap<String, usize> = BTreeMap::new();
-            for call in mutating(&t.calls()[begun..]).into_iter().filter(|c| c.effective) {
+            for call in mutating(&t.sim.world().calls_since(begun)).into_iter().filter(|c| c.effective) {
                 *done.entry(call.operation).or_default() += 1;
             }
             assert_eq!(done, wanted.calls.iter().map(|(o, n)| ((*o).to_owned(), *n)).collect(), "{key}: effective calls");
@@ -137,19 +144,25 @@ const CALLS: [(&str, usize); 5] = [
     ("RollbackInstanceRefresh", 1),
 ];
 
+/// A stack on which every kind can be asked for.
+async fn stack(what: What) -> (TestApp, As) {
+    let mut t = TestApp::with_stack(Setup::seed(951)).await;
+    let who = t.token(&["shop/staging"]).await;
+    if what == What::Settings {
+        let body = json!({"kind": "settings", "suspend": [PROCESSES[0]]});
+        let wanted = Wanted { body, end: State::Succeeded, calls: &[("SuspendProcesses", 1)] };
+        Box::pin(run(&mut t, &who, "first", &wanted, vec![])).await;
+    }
+    (t, who)
+}
+
 #[tokio::test]
 async fn a_death_at_each_point_repeats_nothing_and_loses_nothing() {
     let every = long("FLEETGATE_TEST_LONG", 0) > 0;
-    let mut t = TestApp::with_stack(Setup::seed(951)).await;
-    let who = t.token(&["shop/staging"]).await;
     let (mut lives, mut points) = (0, 0);
     // How many of a kind's last acts the short form takes: all, but a bad image's deployment differs in being taken back alone.
     for (what, acts_of) in [(What::Good, 4), (What::Bad, 1), (What::Settings, 3), (What::Refresh, 1)] {
-        if what == What::Settings {
-            let body = json!({"kind": "settings", "suspend": [PROCESSES[0]]});
-            let wanted = Wanted { body, end: State::Succeeded, calls: &[("SuspendProcesses", 1)] };
-            Box::pin(run(&mut t, &who, "first", &wanted, vec![])).await;
-        }
+        let (mut t, mut who) = Box::pin(stack(what)).await;
         let passed = Box::pin(one(&mut t, &who, &format!("whole-{what:?}"), what, vec![])).await;
         let acts: Vec<usize> = (0..passed.len()).filter(|at| passed[*at].ends_with("act")).collect();
         let of = acts.len().checked_sub(2 * acts_of).unwrap_or_else(|| panic!("{what:?}: {passed:?}"));
@@ -158,7 +171,12 @@ async fn a_death_at_each_point_repeats_nothing_and_loses_nothing() {
         let near: BTreeSet<usize> = acts[of].iter().flat_map(|at| [at.saturating_sub(1), *at, at + 1]).map(|at| at + 1).collect();
         let chosen: Vec<usize> = if every { (1..=passed.len()).collect() } else { near.into_iter().collect() };
         points += chosen.len();
-        for at in chosen {
+        for (nth, at) in chosen.into_iter().enumerate() {
+            // The simulator keeps so many calls and no more.
+            if nth > 0 && nth % WORLD == 0 {
+                finish_beside_refreshes(t).await;
+                (t, who) = Box::pin(stack(what)).await;
+            }
             Box::pin(one(&mut t, &who, &format!("once-{what:?}-{at}"), what, vec![at])).await;
             lives += 2;
             if every {
@@ -166,7 +184,7 @@ async fn a_death_at_each_point_repeats_nothing_and_loses_nothing() {
                 lives += 3;
             }
         }
+        finish_beside_refreshes(t).await;
     }
     println!("{points} points, {lives} lives");
-    finish_beside_refreshes(t).await;
 }

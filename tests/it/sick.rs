@@ -10,7 +10,7 @@ use fleetgate::domain::change::State;
 use fleetgate_sim::FaultKind;
 
 use crate::harness::{Setup, TestApp, drawn};
-use crate::proofs::{adopt, ask, cases, effective, healthy, quick, quick_times, truth, with_patience};
+use crate::proofs::{adopt, ask, cases, effective, healthy, one, quick, quick_times, truth, with_patience};
 
 const GROUPS: usize = 5;
 const ROUNDS: usize = 10;
@@ -21,6 +21,9 @@ const FAULTS: [(FaultKind, f64); 5] =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deploys_end_as_aws_does_while_a_third_of_the_calls_goes_wrong() {
+    if let Some(number) = one() {
+        return world(number, ROUNDS).await;
+    }
     let rounds = cases(10, 1000).div_ceil(GROUPS);
     // A world of its own for every few rounds: the simulator keeps so many calls and no more.
     for first in (0..rounds).step_by(ROUNDS) {
@@ -28,13 +31,13 @@ async fn deploys_end_as_aws_does_while_a_third_of_the_calls_goes_wrong() {
     }
 }
 
-async fn world(number: u64, rounds: usize) {
-    let seed = drawn(number);
+async fn world(world: u64, rounds: usize) {
+    let seed = drawn(world);
     let names: Vec<String> = (0..GROUPS).map(|n| format!("sick{n}")).collect();
     let groups = names.clone();
-    let mut t = TestApp::with(Setup::seed(number).world(move |world, stack| {
-        groups.iter().for_each(|g| quick(world, stack, g, (1, 2, 6)));
-        quick_times(world, seed);
+    let mut t = TestApp::with(Setup::seed(world).world(move |seeded, stack| {
+        groups.iter().for_each(|g| quick(seeded, stack, g, (1, 2, 6)));
+        quick_times(seeded, seed);
     }))
     .await;
     // A call that hangs costs this much of real time.
@@ -43,7 +46,7 @@ async fn world(number: u64, rounds: usize) {
         adopt(&t, name, name, false, json!({})).await;
     }
     let token = t.token(&["*"]).await;
-    let (mut good, mut bad) = (0, 0);
+    let (mut good, mut bad, mut called_done) = (0, 0, 0);
     for round in 0..rounds {
         // Every third release is bad and taken back.
         let works = round % 3 != 1;
@@ -74,26 +77,42 @@ async fn world(number: u64, rounds: usize) {
         t.sim.world().clear_faults();
         for (name, number) in names.iter().zip(&numbers) {
             let c = t.app.store.find_change(*number).await.unwrap().unwrap();
-            let told = format!("round {round}, {name}: {} {}", c.state.name(), c.sentence);
             let group = truth(&t, name);
+            let events: Vec<_> = t.app.store.list_events(*number, 0, 1000).await.unwrap().into_iter().filter_map(|e| e.sentence).collect();
+            let told = format!("world {world}, round {round}, {name}: {} {}\n{:#?}\n{events:#?}", c.state.name(), c.sentence, group["refreshes"]);
             let digest = if works { c.plan.bound.digest.clone() } else { c.plan.old_digest.clone() }.unwrap();
             // The end that is told is the end that AWS holds, whichever it is.
             let runs = healthy(&group);
             assert!(runs.iter().all(|(_, d)| *d == digest) && runs.len() >= 2, "{told}: {runs:?}");
             assert_eq!(c.state, if works { State::Succeeded } else { State::Undone }, "{told}");
-            let last = group["refreshes"].as_array().unwrap().last().unwrap()["status"].clone();
-            assert_eq!(last, if works { "Successful" } else { "RollbackSuccessful" }, "{told}");
+            let refreshes = group["refreshes"].as_array().unwrap();
+            let status =
+                |id: &Option<String>| refreshes.iter().find(|r| r["id"].as_str() == id.as_deref()).map_or("", |r| r["status"].as_str().unwrap());
+            // Some draws let AWS call a refresh done before its new instances were ever healthy. What is taken back then is no refresh
+            // any more: another one goes back.
+            let late = !works && status(&c.progress.refresh) == "Successful";
+            assert_eq!(status(&c.progress.refresh), if works || late { "Successful" } else { "RollbackSuccessful" }, "{told}");
+            assert_eq!(status(&c.progress.undo_refresh), if late { "Successful" } else { "" }, "{told}");
+            called_done += usize::from(late);
         }
         *(if works { &mut good } else { &mut bad }) += GROUPS;
     }
-    let needed = [("CreateLaunchTemplateVersion", good + bad), ("StartInstanceRefresh", good + bad), ("RollbackInstanceRefresh", bad)];
+    let needed = [
+        ("CreateLaunchTemplateVersion", good + bad),
+        ("StartInstanceRefresh", good + bad + called_done),
+        ("RollbackInstanceRefresh", bad - called_done),
+    ];
     for (operation, needed) in needed {
         assert_eq!(effective(&t, operation), needed, "effective {operation} calls");
     }
     let calls = t.calls();
     let share = |kind: &str| calls.iter().filter(|c| c.fault.as_deref() == Some(kind)).count() as f64 * 100.0 / calls.len() as f64;
     let shares = FAULTS.map(|(kind, _)| format!("{} {:.1}", kind_name(kind), share(&kind_name(kind))));
-    println!("{good} good and {bad} bad deploys, {} calls, per cent that went wrong: {}", calls.len(), shares.join(", "));
+    println!(
+        "{good} good and {bad} bad deploys ({called_done} called done by AWS before), {} calls, per cent that went wrong: {}",
+        calls.len(),
+        shares.join(", ")
+    );
     let wrong: f64 = ["throttle", "error", "timeout", "lost_reply"].into_iter().map(share).sum();
     assert!((25.0..35.0).contains(&wrong), "{wrong} per cent");
     t.finish().await;
