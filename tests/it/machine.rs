@@ -589,7 +589,7 @@ impl Run {
                 self.tell(format!("the clock steps by {} s", by / SECOND));
             }
             self.aws.advance(seconds);
-            if self.kind() == Kind::Settings && !self.aws.calm && self.dice.below(100) == 0 {
+            if self.kind() == Kind::Settings && !self.aws.calm && self.dice.below(12) == 0 {
                 (self.aws.version, self.moved) = (9, self.plan.bound.settings.as_ref().is_some_and(|s| s.template_version.is_some()));
             }
             if !self.aws.calm && self.dice.percent(5) {
