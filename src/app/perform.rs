@@ -220,12 +220,13 @@ impl App {
             Step::StartUndo => ours(&p.undo_refresh_before, change.plan.old_version),
             Step::RollBack => when(status.is_some_and(|s| s.starts_with("Rollback"))),
             Step::CancelRefresh => when(status.is_some_and(|s| s.starts_with("Cancel"))),
-            Step::PinCurrent => when(version_of_group.is_some() && version_of_group == template.map(|t| t.base)),
-            Step::PinVersion => when(version_of_group.is_some() && version_of_group == p.new_version),
+            Step::PinCurrent => when(!begun && version_of_group.is_some() && version_of_group == template.map(|t| t.base)),
+            Step::PinVersion => when(!begun && version_of_group.is_some() && version_of_group == p.new_version),
             Step::SetCapacity => when(!begun && capacity::is_set(&change.plan, group)),
             Step::TerminateInstance => {
                 let id = change.plan.bound.instance.as_deref();
-                when(group.instances.iter().find(|i| Some(i.id.as_str()) == id).is_none_or(GroupInstance::leaving))
+                let there = group.instances.iter().find(|i| Some(i.id.as_str()) == id);
+                when(there.map_or(!begun, GroupInstance::leaving))
             }
             Step::Suspend => when(!begun && settings::all_suspended(&processes(change, step), group)),
             Step::Resume => when(!lent && settings::none_suspended(&processes(change, step), group)),
@@ -383,6 +384,9 @@ impl App {
                     if let Some(outcome) = &outcome {
                         apply(&mut c.progress, step, outcome);
                         c.progress.refusals = 0;
+                        if step == Step::Suspend && c.kind != Kind::Settings {
+                            c.progress.suspended_at = Some(now);
+                        }
                         if step == Step::Resume {
                             tx.pay(c.env, number, &words).await?;
                         }

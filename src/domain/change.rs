@@ -488,6 +488,9 @@ pub struct Progress {
     /// What else explains a difference between the two shapes, by row, as it was known at the end.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub causes: BTreeMap<String, String>,
+    /// Processes that it had suspended and still owed AWS to resume when it ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owed: Vec<String>,
 }
 
 #[cfg(test)]

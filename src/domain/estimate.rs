@@ -33,6 +33,8 @@ pub struct Estimate {
     pub batches: i32,
     /// Seconds that each batch must be in service before it counts: the warmup, or a boot where that is longer.
     pub wait_seconds: i32,
+    /// Seconds of pauses at checkpoints, and of the bake at the end.
+    pub pause_seconds: i64,
     /// What the rest is taken from.
     pub basis: Basis,
 }
@@ -56,12 +58,11 @@ pub fn batches(instances: i32, p: &Preferences) -> i32 {
 /// Estimates. `boot_p95`: seconds in which nineteen of twenty boots were done here. `past`: newest first.
 pub fn estimate(instances: i32, p: &Preferences, boot_p95: Option<i32>, past: &[Measured]) -> Estimate {
     let wait = |p: &Preferences| p.warmup_seconds.max(boot_p95.unwrap_or(0));
-    let set = |n: i32, p: &Preferences| {
-        let pauses = p.checkpoints.iter().filter(|c| **c < 100).count();
-        i64::from(batches(n, p)) * i64::from(wait(p))
-            + i64::from(p.bake_seconds)
-            + i64::try_from(pauses).unwrap_or(0) * i64::from(p.checkpoint_delay_seconds)
+    let pauses = |p: &Preferences| {
+        let checkpoints = i64::try_from(p.checkpoints.iter().filter(|c| **c < 100).count()).unwrap_or(0);
+        i64::from(p.bake_seconds) + checkpoints * i64::from(p.checkpoint_delay_seconds)
     };
+    let set = |n: i32, p: &Preferences| i64::from(batches(n, p)) * i64::from(wait(p)) + pauses(p);
     // What is left of each measured one when the set times are taken off is what AWS and the machines took, a batch.
     let mut rest: Vec<i64> = past
         .iter()
@@ -75,7 +76,7 @@ pub fn estimate(instances: i32, p: &Preferences, boot_p95: Option<i32>, past: &[
     };
     let n = batches(instances, p);
     let seconds = set(instances, p) + i64::from(n) * each;
-    Estimate { minutes: (seconds + 30).div_euclid(60).max(1), batches: n, wait_seconds: wait(p), basis }
+    Estimate { minutes: (seconds + 30).div_euclid(60).max(1), batches: n, wait_seconds: wait(p), pause_seconds: pauses(p), basis }
 }
 
 #[cfg(test)]
@@ -116,7 +117,8 @@ mod tests {
         let e = estimate(10, &prefs(100, 200, 180), None, &[]);
         assert_eq!((e.minutes, e.batches, e.basis), (5, 1, Basis::Assumed));
         let bakes = Preferences { bake_seconds: 600, checkpoints: vec![50, 100], checkpoint_delay_seconds: 300, ..prefs(100, 200, 180) };
-        assert_eq!(estimate(10, &bakes, None, &[]).minutes, 2 * (3 + 2) + 10 + 5);
+        let e = estimate(10, &bakes, None, &[]);
+        assert_eq!((e.minutes, e.pause_seconds), (2 * (3 + 2) + 10 + 5, 900));
     }
 
     #[test]

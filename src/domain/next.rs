@@ -92,7 +92,7 @@ pub fn next(plan: &Plan, mut progress: Progress, obs: &Observation, deadline_min
     let proofs = progress.proofs;
     let decision = match plan.bound.kind {
         Kind::Deploy | Kind::Rollback | Kind::Replace => rollout::next(plan, &mut progress, obs, group),
-        Kind::Pin => pin::next(plan, &mut progress, group),
+        Kind::Pin => pin::next(plan, &mut progress, obs, group),
         Kind::Capacity => capacity::next(plan, &mut progress, obs, group),
         Kind::Terminate => terminate::next(plan, &mut progress, obs, group),
         Kind::Settings => settings::next(plan, &mut progress, obs, group),

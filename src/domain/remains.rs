@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::change::Progress;
+use super::change::{Kind, Progress};
 use super::evidence::{Health, health};
 use super::observation::{Millis, Observation};
 use super::plan::Plan;
@@ -40,6 +40,15 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// One of the three figures, by the name of its row.
+    pub fn figure(&self, row: &str) -> Option<i32> {
+        match row {
+            "min" => Some(self.min),
+            "desired" => Some(self.desired),
+            "max" => Some(self.max),
+            _ => None,
+        }
+    }
     /// Of a look that was made at `at` (wall clock); `None` where AWS showed no group.
     pub fn of(obs: &Observation, at: Millis) -> Option<Self> {
         let group = obs.group.as_ref()?;
@@ -76,25 +85,48 @@ pub struct Row {
     pub before: String,
     /// After the end.
     pub after: String,
-    /// Why the two differ, as far as it is known; for equal ones nothing.
+    /// Why the two differ, as far as it is known; for equal ones nothing, unless something was still owed.
     pub cause: Option<String>,
+    /// Equal, or all of the difference has a cause.
+    pub explained: bool,
 }
 
 impl Row {
-    /// The same before and after.
+    /// The same before and after, with nothing to be said about it.
     pub fn same(&self) -> bool {
-        self.before == self.after
+        self.before == self.after && self.cause.is_none()
     }
 }
 
-/// Compares what was kept at the start with what was kept at the end.
+/// Compares what was kept at the start of a rollout with what was kept at its end; nothing for other kinds.
 pub fn rows(plan: &Plan, progress: &Progress) -> Vec<Row> {
+    if !matches!(plan.bound.kind, Kind::Deploy | Kind::Rollback | Kind::Replace) {
+        return Vec::new();
+    }
     let (Some(before), Some(after)) = (&progress.before, &progress.after) else { return Vec::new() };
     ROWS.into_iter()
         .map(|what| {
             let (was, is) = (value(before, what), value(after, what));
-            let cause = if was == is { None } else { progress.causes.get(what).cloned().or_else(|| own_cause(what, plan, progress, before, after)) };
-            Row { what, before: was, after: is, cause }
+            let mut causes = BTreeMap::new();
+            if was != is {
+                for words in progress.causes.get(what).cloned().into_iter().chain(own_cause(what, plan, progress, before, after)) {
+                    because(&mut causes, what, &words);
+                }
+            }
+            let mut cause = causes.remove(what);
+            let mut explained = was == is || cause.is_some();
+            if what == "suspended" {
+                // Of several processes, one that has a cause excuses no other.
+                let named = |p: &String| progress.owed.contains(p) || cause.as_ref().is_some_and(|c| c.contains(p.as_str()));
+                explained = before.suspended.symmetric_difference(&after.suspended).all(named);
+                // Also where the last look was too early to show it.
+                if !progress.owed.is_empty() {
+                    let whose = if progress.owed.len() == 1 { "its" } else { "their" };
+                    let owed = format!("This change suspended {}, and still owed {whose} resumption when it ended.", progress.owed.join(", "));
+                    cause = Some(cause.map_or_else(|| owed.clone(), |c| format!("{owed} {c}")));
+                }
+            }
+            Row { what, before: was, after: is, cause, explained }
         })
         .collect()
 }
@@ -150,7 +182,6 @@ pub fn because(causes: &mut BTreeMap<String, String>, row: &str, words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::change::Kind;
     use crate::domain::next::tests::a_plan;
 
     fn shape(desired: i32, protected: &[&str]) -> Shape {
@@ -174,7 +205,7 @@ mod tests {
     #[test]
     fn a_difference_is_named_with_its_cause_or_without_one() {
         let moved = found(shape(3, &[]), shape(5, &[]), None);
-        assert_eq!(moved, [Row { what: "desired", before: "3".into(), after: "5".into(), cause: None }]);
+        assert_eq!(moved, [Row { what: "desired", before: "3".into(), after: "5".into(), cause: None, explained: false }]);
         let scaled = found(shape(3, &[]), shape(5, &[]), Some("a policy was triggered."));
         assert!(scaled[0].cause.as_ref().unwrap().contains("not this change. AWS: a policy was triggered."), "{scaled:?}");
         let replaced = found(shape(3, &["i-1", "i-2"]), shape(3, &[]), None);
@@ -183,5 +214,30 @@ mod tests {
         let mut left = shape(3, &[]);
         left.suspended.insert("AZRebalance".into());
         assert_eq!(found(shape(3, &[]), left, None)[0].cause, None, "a leftover has no excuse");
+    }
+
+    #[test]
+    fn what_is_owed_is_never_unchanged_and_one_process_excuses_no_other() {
+        let mut progress =
+            Progress { before: Some(shape(3, &[])), after: Some(shape(3, &[])), owed: vec!["AlarmNotification".into()], ..Progress::default() };
+        let suspended = |p: &Progress| rows(&a_plan(Kind::Deploy), p).remove(3);
+        let row = suspended(&progress);
+        assert!(!row.same() && row.cause.unwrap().contains("still owed"), "the last look was from before the suspension");
+        progress.owed.clear();
+        progress.after.as_mut().unwrap().suspended = ["AZRebalance".to_owned(), "AlarmNotification".to_owned()].into();
+        progress.causes.insert("suspended".into(), "Not by Fleetgate: AZRebalance was suspended.".into());
+        assert!(!suspended(&progress).explained, "nobody knows who suspended AlarmNotification");
+        progress.after.as_mut().unwrap().suspended.remove("AlarmNotification");
+        assert!(suspended(&progress).explained);
+    }
+
+    #[test]
+    fn a_cause_that_was_kept_hides_no_other_and_other_kinds_have_no_rows() {
+        let mut progress =
+            Progress { before: Some(shape(3, &[])), after: Some(shape(5, &[])), scaled: Some("a policy.".into()), ..Progress::default() };
+        progress.causes.insert("desired".into(), "#7 set it meanwhile.".into());
+        let cause = rows(&a_plan(Kind::Deploy), &progress).remove(1).cause.unwrap();
+        assert!(cause.contains("#7") && cause.contains("Autoscaling moved it"), "{cause}");
+        assert_eq!(rows(&a_plan(Kind::Capacity), &progress), []);
     }
 }

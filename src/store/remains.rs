@@ -20,24 +20,26 @@ impl WriteTx {
             Some((at, body)) => Shape::of(&serde_json::from_str::<Observation>(&body)?, at),
             None => None,
         };
-        let causes = &mut c.progress.causes;
-        let beside: Vec<(i64, String, String)> = sqlx::query_as(
-            "select number, kind, plan from changes where env = $1 and number <> $2 and started_at is not null and (finished_at is null or finished_at >= $3)
-             order by number",
+        // Those alone that sent something: one that ends without an act moved nothing.
+        let beside: Vec<(i64, String, String, i64)> = sqlx::query_as(
+            "select c.number, c.kind, c.plan, max(case when a.state in ('done', 'adopted') then 1 else 0 end)
+             from changes c join acts a on a.change = c.number and a.step in ('set_capacity', 'terminate_instance') and a.state in ('intended', 'unknown', 'done', 'adopted')
+             where c.env = $1 and c.number <> $2 and c.started_at is not null and (c.finished_at is null or c.finished_at >= $3)
+             group by c.number, c.kind, c.plan order by c.number",
         )
         .bind(c.env)
         .bind(c.number)
         .bind(c.started_at)
         .fetch_all(self.conn())
         .await?;
-        for (number, kind, plan) in beside {
+        for (number, kind, plan, sure) in beside {
             let bound = serde_json::from_str::<Plan>(&plan)?.bound;
             let shrinks = kind == Kind::Terminate.name() && bound.shrink;
             for (row, set) in
                 [("min", bound.set_min.is_some()), ("desired", bound.set_desired.is_some() || shrinks), ("max", bound.set_max.is_some())]
             {
                 if set {
-                    because(causes, row, &format!("#{number} set it meanwhile."));
+                    because(&mut c.progress.causes, row, &format!("#{number} {} it meanwhile.", if sure == 1 { "set" } else { "may have set" }));
                 }
             }
         }
@@ -49,15 +51,16 @@ impl WriteTx {
                 .await?;
         for (what, before, after) in seen {
             let row = what.split('/').next().unwrap_or_default().to_owned();
+            // Told late: it stood already when this change began, and explains nothing.
+            if c.progress.before.as_ref().and_then(|b| b.figure(&row)).is_some_and(|n| after.as_deref() == Some(n.to_string().as_str())) {
+                continue;
+            }
             let sighting = Sighting { what, before, after, cause: None };
-            because(causes, &row, &format!("Not by Fleetgate: {}.", sighting.sentence()));
+            because(&mut c.progress.causes, &row, &format!("Not by Fleetgate: {}.", sighting.sentence()));
         }
         let owed: Vec<(String,)> =
             sqlx::query_as("select what from debts where change = $1 and state = 'owed' order by id").bind(c.number).fetch_all(self.conn()).await?;
-        for (what,) in owed {
-            let process = what.strip_prefix("suspended/").unwrap_or(&what);
-            because(causes, "suspended", &format!("This change suspended {process}, and still owed its resumption when it ended."));
-        }
+        c.progress.owed = owed.into_iter().map(|(what,)| what.strip_prefix("suspended/").unwrap_or(&what).to_owned()).collect();
         Ok(())
     }
 }

@@ -64,6 +64,11 @@ impl Form {
 /// The three figures: name and title.
 const FIGURES: [(&str, &str); 3] = [("min", "Minimum"), ("desired", "Desired"), ("max", "Maximum")];
 
+/// What a person typed, as a number.
+fn number(text: &str) -> Option<i32> {
+    text.trim().parse().ok()
+}
+
 /// An edited figure that moved while the form was open.
 struct Moved {
     name: &'static str,
@@ -99,10 +104,10 @@ impl Clash {
                 f.message = format!("was {was} when you looked, is now {now}; you asked for {wish}");
                 *base = now.to_string();
                 rows.push(Moved { name, title, base: was, now, wish });
-            } else if typed.trim() == base.trim() {
+            } else if typed.trim() == base.trim() || number(typed).is_some() && number(typed) == number(base) {
                 (*typed, *base) = (present.to_string(), present.to_string());
             } else {
-                others.push(format!("{} {}", title.to_lowercase(), typed.trim()));
+                others.push(format!("{} {}", title.to_lowercase(), number(typed).map_or_else(|| typed.trim().to_owned(), |n| n.to_string())));
             }
         }
         if rows.is_empty() {

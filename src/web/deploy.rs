@@ -416,8 +416,8 @@ async fn review(visit: &Visit, env: Environment, form: Form, intent: Intent, mad
         None => "the release".into(),
     };
     let takes = match &plan.bound.preferences {
-        Some(how) => Some(words::takes(&app.estimate(&o.env, plan.desired, how).await?)),
-        None => None,
+        Some(how) if plan.desired > 0 => Some(words::takes(&app.estimate(&o.env, plan.desired, how).await?)),
+        _ => None,
     };
     let frame = visit.frame(format!("Review: deploy {release} to {}", o.env.scope()), "apps").await?.protected(o.env.protected);
     let shown = ReviewPage {

@@ -92,8 +92,8 @@ async fn consequence(visit: &Visit, env: Environment, form: Form, wrong: Option<
     let goes = |i: &&Instance| !matches!(i.standing, Standing::Leaving | Standing::Standby) && i.release != chosen.as_ref().map(|(r, _)| r.number);
     let replaced = o.instances.iter().filter(goes).count();
     let takes = match o.obs().and_then(|obs| obs.group.as_ref()) {
-        Some(group) => app.estimate_rollback(&o.env, group, i32::try_from(replaced).unwrap_or(i32::MAX)).await?,
-        None => None,
+        Some(group) if replaced > 0 => app.estimate_rollback(&o.env, group, i32::try_from(replaced).unwrap_or(i32::MAX)).await?,
+        _ => None,
     };
     let title = match (&running, &chosen) {
         (Some(c), _) => format!("Undo #{} in {}", c.number, o.env.scope()),

@@ -269,7 +269,9 @@ pub fn verdict(verdict: impl Borrow<Verdict>) -> (&'static str, &'static str, &'
 pub fn takes(e: &Estimate) -> (String, String) {
     let about = if e.minutes == 1 { "about 1 minute".to_owned() } else { format!("about {} minutes", e.minutes) };
     let wait = span(i64::from(e.wait_seconds) * 1000);
-    let batches = if e.batches == 1 { format!("a warmup of {wait}") } else { format!("{} batches with a warmup of {wait} each", e.batches) };
+    let batches =
+        if e.batches == 1 { format!("a warmup or boot of {wait}") } else { format!("{} batches with a warmup or boot of {wait} each", e.batches) };
+    let batches = if e.pause_seconds == 0 { batches } else { format!("{batches}, pauses and bake of {}", span(e.pause_seconds * 1000)) };
     let from = match e.basis {
         Basis::Measured(1) => format!("From {batches}, and what the last rollout here took beside it."),
         Basis::Measured(n) => format!("From {batches}, and what the last {n} rollouts here took beside it."),

@@ -51,11 +51,16 @@ async fn what_is_suspended_for_a_rollout_is_resumed_on_every_way_out() {
         let page = t.get(&dan, &format!("/apps/{APP}/staging")).await.text;
         assert!(page.contains("We owe AWS this"), "{page}");
         if let Some(mode) = act {
+            t.step().await;
             t.post(&dan, &format!("/api/v1/changes/{number}/cancel"), json!({"mode": mode})).await.expect(202);
         }
         let (c, _) = t.run(&dan, number).await;
         assert_eq!(c["state"], end, "{c}");
         assert_eq!(c["debts"][0]["state"], "paid");
+        // What was stopped half way left something: the instances of the new version.
+        let page = t.get(&dan, &format!("/deployments/{number}")).await.text;
+        let told = if end == "cancelled" { "What the instances run is told above" } else { "Nothing was left behind" };
+        assert!(page.contains(told) && page.matches(" unchanged</td>").count() == 6, "{end}: {page}");
         assert_eq!((suspended(&t).await, owed(&t, &dan).await), (vec![], 0), "{end}: paid back");
         let count = |operation: &str| t.mutating().iter().filter(|c| c.operation == operation && c.effective).count();
         assert_eq!((count("SuspendProcesses"), count("ResumeProcesses")), (1, 1));

@@ -264,7 +264,7 @@ async fn scenario_03_the_failed_deploy_that_leaves_nothing_behind() {
     let choice = [("image", &*chosen), ("protected", "Refresh"), ("standby", "Ignore"), ("suspend_alarms", "yes"), ("act", "review")];
     let review = post(&t, &dan, &path, &choice).await.text;
     assert!(review.contains("AlarmNotification while it rolls; resumed at the end, whatever the end"), "{review}");
-    assert!(review.contains("No rollout was measured here yet: assumed from a warmup of"), "{review}");
+    assert!(review.contains("No rollout was measured here yet: assumed from a warmup or boot of"), "{review}");
     assert_eq!(field(&review, "suspend_alarms"), "yes");
     let (hash, key) = (field(&review, "plan_hash"), field(&review, "key"));
     let start: Vec<_> = choice.into_iter().filter(|(n, _)| *n != "act").chain([("plan_hash", &*hash), ("key", &*key), ("act", "start")]).collect();
@@ -342,6 +342,7 @@ async fn scenario_03_the_failed_deploy_that_leaves_nothing_behind() {
     t.post(&ada, &format!("/api/v1/changes/{forced}/force-close"), json!({"reason": "a drill"})).await.expect(200);
     let page = proof(&t, forced).await;
     assert!(page.contains("5 min before the end; what happened between the two is not in this table"), "{page}");
+    assert!(!page.contains("Nothing was left behind") && page.contains("It still owed AWS something when it ended"), "{page}");
     let suspended = cells(&page, "Suspended processes");
     assert!(suspended[1] == "AZRebalance, AlarmNotification" || suspended[1] == "AlarmNotification, AZRebalance", "{suspended:?}");
     assert!(suspended[2].contains("This change suspended AlarmNotification, and still owed its resumption"), "{suspended:?}");

@@ -1,12 +1,12 @@
 //! `pin`: three acts in an order that deploys nothing.
 
-use super::{Decision, done, group_version, wait};
+use super::{Decision, done, group_version, may_be_old, wait};
 use crate::domain::change::{Progress, State, Step};
-use crate::domain::observation::Group;
+use crate::domain::observation::{Group, Observation};
 use crate::domain::plan::Plan;
 use crate::domain::release::short;
 
-pub(super) fn next(plan: &Plan, progress: &mut Progress, group: &Group) -> Decision {
+pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, group: &Group) -> Decision {
     let Some(template) = &plan.bound.template else {
         return done(State::Failed, "The plan names no launch template. Nothing was sent to AWS.");
     };
@@ -25,6 +25,15 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, group: &Group) -> Decis
     }
     let now = group_version(group);
     let target = progress.new_version;
+    // Nothing of ours made it so: a read may be from before somebody let the group follow `$Latest`, and a version made now would roll.
+    if (now == target || now == Some(template.base))
+        && now.is_some()
+        && !progress.pinned_current
+        && !progress.pinned_version
+        && may_be_old(progress, obs)
+    {
+        return wait(Step::PinCurrent, State::Running, "The group shows a numbered version already. Looking again, because a read may lag.");
+    }
     if now.is_some() && now == target {
         progress.pinned_version = true;
         let digest = plan.bound.digest.as_deref().map_or_else(String::new, |d| format!(", which launches {}", short(d)));

@@ -1,6 +1,6 @@
 //! `terminate`: tell one instance to go, then watch it go and, where asked, its successor arrive.
 
-use super::{Decision, done, wait};
+use super::{Decision, done, may_be_old, wait};
 use crate::domain::change::{Progress, State, Step};
 use crate::domain::evidence::{Counts, Health, health};
 use crate::domain::observation::{Group, Observation};
@@ -27,6 +27,9 @@ pub(super) fn next(plan: &Plan, progress: &mut Progress, obs: &Observation, grou
             );
         }
         return Decision::Act(Step::TerminateInstance);
+    }
+    if there.is_none() && !progress.terminate_asked && may_be_old(progress, obs) {
+        return wait(Step::Leave, State::Running, format!("{id} is not in the group's list. Looking again, because a read may lag."));
     }
     let serving = i32::try_from(group.instances.iter().filter(|i| i.in_service()).count()).unwrap_or(i32::MAX);
     progress.counts = Counts { total: group.desired, new_healthy: serving, leaving: i32::from(there.is_some()), ..Counts::default() };

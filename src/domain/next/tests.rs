@@ -354,3 +354,33 @@ fn nothing_ends_while_it_owes_something() {
         assert!(matches!(decision, Decision::Done { state, .. } if state == end) && paid.debts.is_empty(), "{status}: {decision:?}");
     }
 }
+
+#[test]
+fn a_look_that_may_be_from_before_pins_and_terminates_nothing() {
+    let there = GroupInstance {
+        id: "i-1".into(),
+        zone: "a".into(),
+        lifecycle: "InService".into(),
+        health: "Healthy".into(),
+        template_version: Some(OLD),
+        template_id: Some("lt-1".into()),
+        protected: false,
+    };
+    let mut pin = a_plan(Kind::Pin);
+    pin.bound.template.as_mut().unwrap().reuse = Some(OLD);
+    let mut terminate = a_plan(Kind::Terminate);
+    terminate.bound.instance = Some("i-2".into());
+    for plan in [pin, terminate] {
+        let at = |ms| {
+            next(
+                &plan,
+                Progress { started_at: Some(0), ..Progress::default() },
+                &observation(ms, group(OLD, vec![there.clone()]), &["healthy"], ""),
+                60,
+            )
+            .1
+        };
+        assert!(matches!(at(1000), Decision::Wait { .. }), "{:?}: {:?}", plan.bound.kind, at(1000));
+        assert!(matches!(at(LAG_MS + 1), Decision::Done { state: State::Succeeded, .. }), "{:?}: {:?}", plan.bound.kind, at(LAG_MS + 1));
+    }
+}
